@@ -1,0 +1,299 @@
+"""The one gate: images, labels, weights and parameters enter the package here.
+
+scikit-learn's private tools are imported in this file alone, so that a release of scikit-learn
+can break one module and not all of them.
+"""
+
+import math
+import os
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import _fit_context
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Hidden,
+    Interval,
+    Options,
+    StrOptions,
+)
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    _check_y,
+    check_array,
+    column_or_1d,
+    validate_data,
+)
+
+__all__ = [
+    "FRACTION",
+    "MAX_SIDE",
+    "NON_NEGATIVE",
+    "NON_NEGATIVE_INT",
+    "POSITIVE",
+    "POSITIVE_INT",
+    "HasMethods",
+    "Hidden",
+    "Interval",
+    "Options",
+    "StrOptions",
+    "as_given",
+    "encode_labels",
+    "fit_context",
+    "is_image_sequence",
+    "is_paths",
+    "require_finite",
+    "validate_image_shape",
+    "validate_images",
+    "validate_sample_weight",
+]
+
+fit_context = _fit_context(prefer_skip_nested_validation=True)
+
+POSITIVE = Interval(Real, 0, None, closed="neither")
+NON_NEGATIVE = Interval(Real, 0, None, closed="left")
+POSITIVE_INT = Interval(Integral, 1, None, closed="left")
+NON_NEGATIVE_INT = Interval(Integral, 0, None, closed="left")
+FRACTION = Interval(Real, 0, 1, closed="neither")
+
+MAX_SIDE = 16_384
+"""Longest side of an image in pixels; OpenCV's warps stop at 32,767."""
+
+_FINITE_BLOCK = 1 << 24  # pixels tested at a time, so that a memmap is never copied whole
+
+
+def is_image_sequence(X):
+    """Tell whether `X` is an `ImageSequence` (by protocol: this module imports nothing)."""
+    return getattr(X, "is_image_sequence", False) is True
+
+
+def is_paths(X):
+    """Tell whether `X` holds file names: a list, Series, (n,) or (n, 1) array, or column."""
+    if is_image_sequence(X) or isinstance(X, str | os.PathLike):
+        return False
+    if hasattr(X, "to_numpy"):
+        X = X.to_numpy()
+    if isinstance(X, np.ndarray) and X.dtype.kind not in "OUST":
+        return False
+    try:
+        first = next(iter(X), None)
+    except TypeError:
+        return False
+    if isinstance(first, np.ndarray | list | tuple) and len(first) == 1:
+        first = first[0]
+    return isinstance(first, str | os.PathLike)
+
+
+def require_finite(name, images, rows=None):
+    """Raise ValueError if `images` hold a NaN or an infinity, naming the first such row.
+
+    Parameters
+    ----------
+    name : str
+        Class name for the message.
+    images : ndarray of shape (n_samples, ...)
+        Any dtype; integers pass at once.
+    rows : sequence of int, default=None
+        Row numbers of the images in the caller's X; None counts from 0.
+    """
+    if images.dtype.kind != "f":
+        return
+    step = max(1, _FINITE_BLOCK // max(1, math.prod(images.shape[1:])))
+    for start in range(0, len(images), step):
+        block = images[start : start + step].reshape(-1, math.prod(images.shape[1:]))
+        bad = ~np.isfinite(block)
+        if bad.any():
+            first = int(np.flatnonzero(bad.any(axis=1))[0])
+            what = "NaN" if np.isnan(block[first]).any() else "infinity (inf)"
+            row = start + first if rows is None else rows[start + first]
+            raise ValueError(f"{name} takes finite pixel values only: row {row} of X holds {what}.")
+
+
+def validate_image_shape(name, image_shape):
+    """Return `image_shape` as (height, width, n_channels) of ints.
+
+    Raises ValueError if it is not two or three positive whole numbers.
+    """
+    try:
+        shape = tuple(int(side) for side in image_shape)
+        valid = len(shape) in (2, 3) and min(shape) >= 1 and shape == tuple(image_shape)
+    except (TypeError, ValueError):
+        valid = False
+    if not valid:
+        raise ValueError(
+            f"The image_shape parameter of {name} must be (height, width) or (height, width, "
+            f"n_channels) in whole pixels. Got {image_shape!r} instead."
+        )
+    return shape if len(shape) == 3 else (*shape, 1)
+
+
+def _guess_image_shape(n_values):
+    """Read a row as a square grey image, else as a square RGB one, else as one line of pixels."""
+    for channels in (1, 3):
+        side = math.isqrt(n_values // channels)
+        if side * side * channels == n_values:
+            return (side, side, channels)
+    return (1, n_values, 1)
+
+
+def _fold_rows(estimator, X, *, reset):
+    name = type(estimator).__name__
+    X = validate_data(estimator, X, reset=reset, dtype="numeric", ensure_all_finite=False)
+    if not reset:
+        return X.reshape(len(X), *estimator.image_shape_)
+    if getattr(estimator, "image_shape", None) is None:
+        shape = _guess_image_shape(X.shape[1])
+    else:
+        shape = validate_image_shape(name, estimator.image_shape)
+    if math.prod(shape) != X.shape[1]:
+        raise ValueError(
+            f"{name} cannot fold rows of {X.shape[1]} values into image_shape={shape}, "
+            f"which holds {math.prod(shape)}."
+        )
+    return X.reshape(len(X), *shape)
+
+
+def _check_stack(name, X):
+    X = check_array(X, dtype="numeric", ensure_2d=False, allow_nd=True, ensure_all_finite=False)
+    if X.ndim not in (3, 4):
+        raise ValueError(
+            f"{name} takes images as (n_samples, height, width, n_channels), (n_samples, height, "
+            f"width) or rows of pixels; got an array of {X.ndim} dimensions, shape {X.shape}."
+        )
+    if min(X.shape) == 0:
+        raise ValueError(f"{name} got images without pixels: X has shape {X.shape}.")
+    if max(X.shape[1:3]) > MAX_SIDE:
+        raise ValueError(
+            f"{name} takes images of at most {MAX_SIDE} pixels a side; got "
+            f"{X.shape[1]} x {X.shape[2]}: cut the galaxies out first."
+        )
+    return X if X.ndim == 4 else X[..., np.newaxis]
+
+
+def _pixel_kind(dtype):
+    return "uint8" if dtype == np.uint8 else "float"
+
+
+def _remember_or_compare(estimator, images, *, reset, rows):
+    name = type(estimator).__name__
+    shape, kind = tuple(images.shape[1:]), _pixel_kind(images.dtype)
+    if reset:
+        wanted = getattr(estimator, "image_shape", None)
+        if wanted is not None and validate_image_shape(name, wanted) != shape:
+            raise ValueError(
+                f"{name} was given image_shape={validate_image_shape(name, wanted)}, but X holds "
+                f"images of shape {shape}."
+            )
+        estimator.n_features_in_ = math.prod(shape)
+        estimator.image_shape_ = shape
+        estimator.pixel_kind_ = kind
+        if not rows and hasattr(estimator, "feature_names_in_"):
+            del estimator.feature_names_in_
+        return
+    if shape != estimator.image_shape_:
+        raise ValueError(
+            f"{name} was fitted on images of shape {estimator.image_shape_} (height, width, "
+            f"channels) and got images of shape {shape}."
+        )
+    if kind != estimator.pixel_kind_:
+        raise ValueError(
+            f"{name} was fitted on {estimator.pixel_kind_} pixels and got {images.dtype} pixels: "
+            f"0..255 in uint8 and values in float are different scales."
+        )
+
+
+def validate_images(estimator, X, *, reset):
+    """Return `X` as images, checked; numbers keep their memory where they can.
+
+    Sets `n_features_in_` (height * width * channels), `image_shape_` and `pixel_kind_` on the
+    estimator when `reset`, and holds X against them otherwise. Rows of pixels are folded to the
+    estimator's `image_shape` parameter; where that is None or missing, to a square grey image, a
+    square RGB image, or one line of pixels, whichever fits first.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        Its class name goes into every message.
+    X : array-like or ImageSequence
+        (n_samples, height, width, n_channels), (n_samples, height, width) or
+        (n_samples, n_pixels). An `ImageSequence` is returned as it is, not read.
+    reset : bool
+        True in `fit`.
+
+    Returns
+    -------
+    ndarray or ImageSequence
+        (n_samples, height, width, n_channels); uint8 or floating point.
+
+    Raises
+    ------
+    TypeError
+        If X holds file names or is sparse.
+    ValueError
+        If X is empty, has the wrong rank, shape or pixel kind, or holds NaN or infinity.
+    """
+    name = type(estimator).__name__
+    if is_image_sequence(X):
+        if len(X) == 0:
+            raise ValueError(f"{name} needs at least one image; the ImageSequence is empty.")
+        _remember_or_compare(estimator, X, reset=reset, rows=False)
+        return X
+    if is_paths(X):
+        raise TypeError(
+            f"{name} takes images, not file names: put ImageReader() before it in a Pipeline."
+        )
+    rows = hasattr(X, "columns") or not 3 <= np.ndim(X) <= 4
+    images = _fold_rows(estimator, X, reset=reset) if rows else _check_stack(name, X)
+    if images.dtype != np.uint8 and images.dtype.kind != "f":
+        images = images.astype(np.float64)
+    if not images.dtype.isnative:
+        images = images.astype(images.dtype.newbyteorder("="))
+    require_finite(name, images)
+    _remember_or_compare(estimator, images, reset=reset, rows=rows)
+    return images
+
+
+def as_given(images, X):
+    """Return `images` in the layout of `X`: rows for rows, (n, h, w) for (n, h, w)."""
+    ndim = 2 if hasattr(X, "columns") else np.ndim(X)
+    if ndim == 2:
+        return images.reshape(len(images), -1)
+    if ndim == 3 and images.shape[-1] == 1:
+        return images[..., 0]
+    return images
+
+
+def encode_labels(estimator, y, n_samples):
+    """Return the sorted classes of `y` and each label's position among them.
+
+    Raises ValueError if y is None, holds NaN, is not one class label a sample, has another
+    length than X, or names fewer than two classes.
+    """
+    name = type(estimator).__name__
+    if y is None:
+        raise ValueError(f"{name} requires y to be passed, but the target y is None.")
+    y = column_or_1d(y, warn=True)
+    _check_y(y, estimator=estimator)
+    if len(y) != n_samples:
+        raise ValueError(f"{name} got {n_samples} images in X and {len(y)} labels in y.")
+    check_classification_targets(y)
+    classes, codes = np.unique(y, return_inverse=True)
+    if len(classes) < 2:
+        raise ValueError(
+            f"{name} needs at least two classes; y holds only one class: {classes[0]!r}."
+        )
+    return classes, codes
+
+
+def validate_sample_weight(estimator, sample_weight, n_samples):
+    """Return `sample_weight` as float64 (n_samples,), ones where None.
+
+    Raises ValueError if it has another length, is negative, not finite, or all zero.
+    """
+    weight = _check_sample_weight(
+        sample_weight, np.empty((n_samples, 1)), dtype=np.float64, ensure_non_negative=True
+    )
+    if not weight.any():
+        raise ValueError(f"{type(estimator).__name__} got sample_weight of zeros only.")
+    return weight
