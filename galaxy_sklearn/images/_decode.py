@@ -1,0 +1,156 @@
+"""One image file, or its bytes, into an array (height, width, bands)."""
+
+import io
+import os
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from galaxy_sklearn._optional import import_optional
+from galaxy_sklearn._validation import MAX_SIDE
+from galaxy_sklearn.exceptions import MissingDependencyError
+
+PILLOW_FORMATS = ("JPEG", "PNG", "TIFF", "WEBP")
+PILLOW_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp")
+FITS_SUFFIXES = (".fits", ".fit", ".fts", ".fits.gz", ".fit.gz", ".fts.gz")
+MODES = ("RGB", "L", None)
+
+
+class UnreadableError(Exception):
+    """An image cannot be read; the message is the reason, without file or row."""
+
+
+def decode(file, name, *, mode="RGB", hdu=None):
+    """Return the pixels of one image.
+
+    JPEG, PNG, TIFF and WebP are told apart by their content; FITS by the suffix of `name`. Of
+    a file with several pages the first is taken. The EXIF orientation is ignored: pixels come
+    as they are stored.
+
+    Parameters
+    ----------
+    file : str, PathLike or bytes
+        Path, or the whole file.
+    name : str
+        File name whose suffix tells FITS from the rest, in any letter case.
+    mode : {"RGB", "L", None}, default="RGB"
+        Bands of 8-bit images; None keeps grey as one band and makes anything else RGB
+        (transparency is dropped). FITS and 16-bit, 32-bit or float images keep their bands.
+    hdu : int or str, default=None
+        FITS extension by number or name; None takes the first that holds an image.
+
+    Returns
+    -------
+    ndarray of shape (height, width, n_bands)
+        uint8 for 8-bit images, else float32, or float64 for 32-bit integers and doubles.
+
+    Raises
+    ------
+    UnreadableError
+        If the file is missing, empty, damaged, of another type, or over `MAX_SIDE` pixels a side.
+    """
+    try:
+        if name.lower().endswith(FITS_SUFFIXES):
+            return _decode_fits(file, hdu)
+        return _decode_pillow(file, mode)
+    except (UnreadableError, MissingDependencyError, MemoryError):
+        raise
+    except Exception as error:  # damaged files raise nearly anything
+        raise UnreadableError(_reason(file, error)) from error
+
+
+def as_pixels(image):
+    """Return `image` as uint8 or native floating point, without loss."""
+    if image.dtype == np.uint8:
+        return image
+    if image.dtype.kind == "f":
+        return image if image.dtype.isnative else image.astype(image.dtype.newbyteorder("="))
+    if image.dtype.kind not in "iub":
+        raise UnreadableError(f"its pixels are {image.dtype}, not numbers")
+    return image.astype(np.float32 if image.dtype.itemsize <= 2 else np.float64)
+
+
+def check_sides(height, width):
+    """Raise UnreadableError if an image has no pixels or too many."""
+    if min(height, width) < 1:
+        raise UnreadableError("it holds no pixels")
+    if max(height, width) > MAX_SIDE:
+        raise UnreadableError(f"it has {height} x {width} pixels, over {MAX_SIDE} a side")
+
+
+def _reason(file, error):
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file"
+    if isinstance(error, IsADirectoryError):
+        return "it is a folder, not a file"
+    if isinstance(error, PermissionError):
+        return "permission to read it is denied"
+    size = len(file) if isinstance(file, bytes) else os.path.getsize(file)
+    if size == 0:
+        return "the file is empty"
+    if isinstance(error, UnidentifiedImageError):
+        return "it is not a JPEG, PNG, TIFF, WebP or FITS image"
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
+
+
+def _decode_pillow(file, mode):
+    source = io.BytesIO(file) if isinstance(file, bytes) else file
+    with Image.open(source, formats=PILLOW_FORMATS) as image:
+        width, height = image.size
+        check_sides(height, width)
+        if Image.MAX_IMAGE_PIXELS and width * height > Image.MAX_IMAGE_PIXELS:
+            raise UnreadableError(f"it has {height} x {width} pixels, too many to be a cutout")
+        if image.mode in ("I", "F") or image.mode.startswith("I;"):
+            return as_pixels(np.asarray(image))[..., np.newaxis]
+        pixels = np.asarray(_convert(image, mode))
+    return pixels if pixels.ndim == 3 else pixels[..., np.newaxis]
+
+
+def _convert(image, mode):
+    if mode is None:
+        mode = "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
+    if image.mode == mode:
+        return image
+    if image.mode in ("P", "PA") and "transparency" in image.info:
+        image = image.convert("RGBA")
+    return image.convert(mode)
+
+
+def _decode_fits(file, hdu):
+    fits = import_optional("astropy.io.fits", extra="io", feature="Reading FITS files")
+    source = io.BytesIO(file) if isinstance(file, bytes) else os.fspath(file)
+    with fits.open(source, memmap=False) as hdus:
+        unit = _choose_hdu(hdus, hdu)
+        shape = [side for side in unit.shape if side > 1] or [1]
+        check_sides(1, max(shape))
+        return as_pixels(bands_last(np.asarray(unit.data)))
+
+
+def _choose_hdu(hdus, wanted):
+    if wanted is None:
+        for unit in hdus:
+            if unit.is_image and len(unit.shape) >= 2:
+                return unit
+        raise UnreadableError("none of its FITS extensions holds an image")
+    try:
+        unit = hdus[wanted]
+    except (KeyError, IndexError) as error:
+        raise UnreadableError(f"it has no FITS extension {wanted!r}") from error
+    if not unit.is_image or len(unit.shape) < 2:
+        raise UnreadableError(f"its FITS extension {wanted!r} holds no image")
+    return unit
+
+
+def bands_last(cube):
+    """Return an image (height, width, bands) from a FITS array.
+
+    A FITS cube is (bands, height, width), but some writers put the bands last, so the smallest
+    axis is taken for the bands; the first of equals. Leading axes of length 1 are dropped.
+    """
+    while cube.ndim > 3 and cube.shape[0] == 1:
+        cube = cube[0]
+    if cube.ndim == 2:
+        return cube[..., np.newaxis]
+    if cube.ndim != 3:
+        raise UnreadableError(f"its FITS array has {cube.ndim} dimensions, not 2 or 3")
+    return np.ascontiguousarray(np.moveaxis(cube, int(np.argmin(cube.shape)), -1))

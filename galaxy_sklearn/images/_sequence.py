@@ -1,0 +1,493 @@
+"""Images that are not read yet, and behave like an array of them."""
+
+import copy
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from galaxy_sklearn.exceptions import ImageReadError
+from galaxy_sklearn.images._cache import LazyCache, cached_images
+from galaxy_sklearn.images._decode import MODES, UnreadableError
+from galaxy_sklearn.images._failures import FailureLog
+from galaxy_sklearn.images._sources import (
+    ArraySource,
+    EncodedSource,
+    FileSource,
+    Hdf5Source,
+    ZipSource,
+)
+from galaxy_sklearn.images._threads import Workers
+
+ON_ERROR = ("raise", "skip", "blank")
+_ITERATED_AT_ONCE = 32
+
+
+class ImageSequence:
+    """Images not read yet: an array (n, height, width, n_channels) whose pixels come when asked.
+
+    It holds where the images are (a source) and the chain of steps that each passes on its way.
+    ``len``, ``shape``, ``dtype`` and indexing are those of an array, so every scikit-learn
+    splitter takes it. A slice, mask or array of rows gives another ImageSequence, which costs
+    its row numbers only; one number gives the pixels of that image. Make one with `from_files`,
+    `from_array`, `from_hdf5`, `from_zip` or `from_encoded`.
+
+    Parameters
+    ----------
+    source : object
+        Has ``len``, ``read(i)``, ``name(i)`` and ``identity(i)``.
+    on_error : {"raise", "skip", "blank"}, default="raise"
+        What becomes of an image that cannot be read. "raise": ImageReadError with file, reason
+        and row. "blank": an image of zeros takes its place, so rows stay aligned with y; one
+        warning gives the count. "skip": every image is tried now and the sequence is shortened;
+        index y by `kept_`. In a Pipeline, where y cannot follow, use "blank".
+    n_jobs : int, default=None
+        Threads that decode; None is every core.
+
+    Attributes
+    ----------
+    failed_ : list of (row, file, reason)
+        Images that could not be read so far; rows count in the source. Shared with the views
+        and maps of this sequence, and filled while images are read.
+    kept_ : ndarray of int, shape (n,)
+        Row in the source of each image.
+    """
+
+    is_image_sequence = True
+    ndim = 4
+
+    def __init__(self, source, *, on_error="raise", n_jobs=None):
+        if on_error not in ON_ERROR:
+            raise ValueError(
+                f"The on_error parameter of ImageSequence must be one of {ON_ERROR}. "
+                f"Got {on_error!r} instead."
+            )
+        self.source = source
+        self.chain = ()
+        self.on_error = on_error
+        self.n_jobs = n_jobs
+        self._index = None  # rows of the source; None is all of them
+        self._spec = None  # shape and dtype of one image, once known
+        self._log = FailureLog()
+        self._lazy_cache = None
+        self._stored_view = None
+        if on_error == "skip":
+            self._skip_unreadable()
+
+    @classmethod
+    def from_files(
+        cls,
+        paths,
+        *,
+        mode="RGB",
+        hdu=None,
+        on_error="raise",
+        n_jobs=None,
+        cache=None,
+        verbose=0,
+    ):
+        """Return the images of files, one each.
+
+        Parameters
+        ----------
+        paths : sequence of str or PathLike
+            JPEG, PNG, TIFF, WebP or FITS files, or HDF5 rows as ``"file.h5::dataset::row"``.
+        mode : {"RGB", "L", None}, default="RGB"
+            Bands of 8-bit images; None keeps grey as one band and makes the rest RGB. FITS,
+            HDF5 and 16-bit, 32-bit or float images keep their bands. EXIF orientation is ignored.
+        hdu : int or str, default=None
+            FITS extension by number or name; None takes the first that holds an image.
+        on_error, n_jobs
+            See `ImageSequence`.
+        cache : str or PathLike, default=None
+            Folder; when first read, all images pass the chain once into it, as by `cache`.
+        verbose : int, default=0
+            Above 0, a progress bar shows the filling of `cache`.
+
+        Returns
+        -------
+        ImageSequence
+        """
+        _check_mode(mode)
+        images = cls(FileSource(paths, mode=mode, hdu=hdu), on_error=on_error, n_jobs=n_jobs)
+        if cache is not None:
+            images._lazy_cache = LazyCache(os.fspath(cache), images._index, verbose)
+        return images
+
+    @classmethod
+    def from_array(cls, array, *, names=None, n_jobs=None):
+        """Return the images of an array or memmap (n, h, w, c) or (n, h, w), which is not copied.
+
+        A memmap is pickled as the path of its file; an array in memory with its pixels.
+        """
+        return cls(ArraySource(np.asanyarray(array), names), n_jobs=n_jobs)
+
+    @classmethod
+    def from_hdf5(cls, file, dataset, *, on_error="raise", n_jobs=None):
+        """Return the rows of an HDF5 dataset of shape (n, h, w, c) or (n, h, w).
+
+        Raises ImageReadError if the file or the dataset cannot be read.
+        """
+        source = _open_source("from_hdf5", Hdf5Source, file, dataset)
+        return cls(source, on_error=on_error, n_jobs=n_jobs)
+
+    @classmethod
+    def from_zip(cls, file, members=None, *, mode="RGB", hdu=None, on_error="raise", n_jobs=None):
+        """Return the images in a zip file: `members` by name, or None for all, in archive order.
+
+        Raises ImageReadError if the archive cannot be read.
+        """
+        _check_mode(mode)
+        source = _open_source("from_zip", ZipSource, file, members, mode=mode, hdu=hdu)
+        return cls(source, on_error=on_error, n_jobs=n_jobs)
+
+    @classmethod
+    def from_encoded(cls, data, offsets, *, names=None, mode="RGB", on_error="raise", n_jobs=None):
+        """Return images whose files lie end to end in memory.
+
+        Parameters
+        ----------
+        data : ndarray of uint8
+            JPEG, PNG, TIFF or WebP files.
+        offsets : array-like of int, shape (n + 1,)
+            File i is ``data[offsets[i]:offsets[i + 1]]``.
+        names : sequence of str, default=None
+            Name of each file; None numbers them.
+        mode : {"RGB", "L", None}, default="RGB"
+            As in `from_files`.
+        on_error, n_jobs
+            See `ImageSequence`.
+
+        Returns
+        -------
+        ImageSequence
+        """
+        _check_mode(mode)
+        return cls(EncodedSource(data, offsets, names, mode=mode), on_error=on_error, n_jobs=n_jobs)
+
+    # What makes it look like an array
+
+    def __len__(self):
+        return len(self.source) if self._index is None else len(self._index)
+
+    @property
+    def shape(self):
+        """(n, height, width, n_channels); the first readable image is read to find it."""
+        return (len(self), *self._known_spec()[0])
+
+    @property
+    def dtype(self):
+        """Type of the pixels; found together with `shape`."""
+        return self._known_spec()[1]
+
+    def __getitem__(self, key):
+        if isinstance(key, tuple):
+            if len(key) != 2 or key[1] is not Ellipsis:
+                raise IndexError(
+                    "ImageSequence is indexed by rows only, as X[rows] or X[rows, ...]; got "
+                    f"{len(key)} indices: use np.asarray(X) for pixels."
+                )
+            key = key[0]
+        if isinstance(key, int | np.integer) and not isinstance(key, bool | np.bool_):
+            return self.read([key])[0]
+        rows = self._rows(key)
+        return self._derived(_index=rows, _spec=self._free_spec())
+
+    def __iter__(self):
+        for batch in self.batches(_ITERATED_AT_ONCE):
+            yield from batch
+
+    def __array__(self, dtype=None, copy=None):
+        if copy is False:
+            raise ValueError("ImageSequence cannot become an array without a copy: it must decode.")
+        pixels = self.read()
+        return pixels if dtype is None else pixels.astype(dtype, copy=False)
+
+    def __repr__(self):
+        sides = "not read yet" if self._spec is None else self._spec[0]
+        chain = "".join(f", {step!r}" for step in self.chain)
+        return f"ImageSequence(n={len(self)}, image={sides}, {type(self.source).__name__}{chain})"
+
+    def __getstate__(self):
+        return {**self.__dict__, "_stored_view": None}
+
+    # What is known about the images
+
+    @property
+    def failed_(self):
+        """List of (row, file, reason) of images that could not be read so far."""
+        return self._log.entries
+
+    @property
+    def kept_(self):
+        """Row in the source of each image, (n,)."""
+        return np.arange(len(self)) if self._index is None else self._index
+
+    @property
+    def names(self):
+        """File name, or ``"archive::member"``, of each image."""
+        return [self.source.name(row) for row in self.kept_]
+
+    # Reading
+
+    def map(self, step):
+        """Return these images with one more step at the end of the chain.
+
+        Parameters
+        ----------
+        step : object
+            Picklable, with ``transform_images(images)`` taking (n, h, w, c) and returning the
+            same number of images; called on one image at a time, in the decoding threads.
+
+        Returns
+        -------
+        ImageSequence
+        """
+        lazy = self._lazy_cache and self._lazy_cache.afresh()
+        return self._derived(chain=(*self.chain, step), _lazy_cache=lazy)
+
+    def read(self, rows=None, *, n_jobs=None):
+        """Return the pixels of the images at `rows`, decoded by threads.
+
+        Parameters
+        ----------
+        rows : slice, mask or array-like of int, default=None
+            Positions in this sequence, in any order, repeats allowed; None is all.
+        n_jobs : int, default=None
+            Threads; None takes the sequence's own `n_jobs`.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, height, width, n_channels)
+            A fresh array.
+
+        Raises
+        ------
+        ImageReadError
+            If an image cannot be read and `on_error` is not "blank".
+        ValueError
+            If an image has another shape or pixel type than the first.
+        """
+        images = self._stored()
+        rows = images.kept_ if rows is None else images._rows(rows)
+        with Workers(self.n_jobs if n_jobs is None else n_jobs) as workers:
+            pixels = images._read(rows, workers)
+        images._warn()
+        return pixels
+
+    def batches(self, batch_size):
+        """Yield all images in order, `batch_size` at a time, the next decoded meanwhile.
+
+        Parameters
+        ----------
+        batch_size : int
+            Images in a batch; the last may hold fewer.
+
+        Yields
+        ------
+        ndarray of shape (batch_size, height, width, n_channels)
+        """
+        if batch_size < 1:
+            raise ValueError(f"ImageSequence.batches needs a batch_size above 0; got {batch_size}.")
+        images = self._stored()
+        rows = images.kept_
+        parts = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
+        with Workers(self.n_jobs) as workers, ThreadPoolExecutor(1) as reader:
+            ahead = None
+            for part in parts:
+                ready, ahead = ahead, reader.submit(images._read, part, workers)
+                if ready is not None:
+                    yield ready.result()
+            if ahead is not None:
+                yield ahead.result()
+        images._warn()
+
+    def cache(self, folder, *, verbose=0, n_jobs=None):
+        """Return the same images as a memory map, decoded once into `folder`.
+
+        A second call with the same files (path, size, modification time) and the same chain
+        (class, parameters, fitted state) finds the pixels there and decodes nothing. The file
+        appears whole or not at all, so a killed run and two runs at once do no harm.
+
+        Parameters
+        ----------
+        folder : str or PathLike
+            Made if missing. It may be deleted at any time; only time is lost.
+        verbose : int, default=0
+            Above 0, a progress bar is shown while images are decoded.
+        n_jobs : int, default=None
+            Threads; None takes the sequence's own `n_jobs`.
+
+        Returns
+        -------
+        ImageSequence
+            Over a read-only memory map; uint8 stays uint8, float32 stays float32.
+        """
+        source = self._derived(_lazy_cache=None, n_jobs=self.n_jobs if n_jobs is None else n_jobs)
+        array, positions, failures = cached_images(source, os.fspath(folder), verbose)
+        stored = ImageSequence(ArraySource(array, _names_of(source, positions, len(array))))
+        stored._index, stored._log, stored.n_jobs = positions, self._log, self.n_jobs
+        self._log.add(failures)
+        self._warn()
+        return stored
+
+    # Inside
+
+    def _derived(self, **changes):
+        images = copy.copy(self)
+        images._spec = None
+        images.__dict__.update(changes)
+        return images
+
+    def _stored(self):
+        """Return the images to read from: the lazy cache's where there is one."""
+        if self._lazy_cache is None:
+            return self
+        if self._stored_view is None:
+            self._stored_view = self._lazy_cache.view(self)
+        return self._stored_view
+
+    def _rows(self, key):
+        """Return the rows of the source that `key` selects."""
+        if isinstance(key, slice):
+            return self.kept_[key]
+        key = np.asarray(key)
+        if key.dtype == object:
+            key = np.array(key.tolist())
+        if key.size == 0:
+            key = key.astype(np.intp)
+        if key.ndim != 1 or key.dtype.kind not in "iub":
+            raise IndexError(
+                "ImageSequence is indexed by whole numbers, a slice or a mask; got "
+                f"{key.dtype} of shape {key.shape}."
+            )
+        n = len(self)
+        if key.dtype.kind == "b" and len(key) != n:
+            raise IndexError(f"ImageSequence has {n} rows; the mask has {len(key)}.")
+        if key.dtype.kind != "b":
+            outside = key[(key < -n) | (key >= n)]
+            if len(outside):
+                raise IndexError(f"ImageSequence has {n} rows; row {outside[0]} does not exist.")
+        return self.kept_[key]
+
+    def _free_spec(self):
+        """Return shape and dtype where the source knows them without reading."""
+        return None if self.chain else getattr(self.source, "spec", None)
+
+    def _known_spec(self):
+        if self._spec is None:
+            self._spec = self._free_spec() or self._probe()
+        return self._spec
+
+    def _probe(self):
+        """Read the first readable image, of these or else of the whole source."""
+        if len(self.source) == 0:
+            raise ValueError("ImageSequence is empty: without an image there is no shape.")
+        failures = []
+        for rows in (self.kept_, range(len(self.source))):
+            for row in rows:
+                image, failure = self._try(row)
+                if failure is None:
+                    return image.shape, image.dtype
+                failures.append(failure)
+        self._log.add(failures)
+        row, file, reason = failures[0]
+        raise ImageReadError(
+            f"ImageSequence could read none of {len(self.source)} images; the first is row {row} "
+            f"({file!r}: {reason})."
+        )
+
+    def _read(self, rows, workers):
+        """Return the images of source `rows`."""
+        if not self.chain and hasattr(self.source, "read_many"):
+            return self.source.read_many(rows)
+        shape, dtype = self._known_spec()
+        pixels = np.empty((len(rows), *shape), dtype)
+
+        def fill(start, stop):
+            return [self._place(pixels, k, rows[k]) for k in range(start, stop)]
+
+        failures = [one for part in workers.run(fill, len(rows)) for one in part if one]
+        self._log.add(failures)
+        return pixels
+
+    def _place(self, pixels, k, row):
+        image, failure = self._try(row)
+        if failure is not None:
+            pixels[k] = 0
+            return failure
+        if image.shape != pixels.shape[1:] or image.dtype.kind != pixels.dtype.kind:
+            raise ValueError(
+                f"ImageSequence holds images of different kinds: row {row} "
+                f"({self.source.name(row)!r}) is {image.dtype} of shape {image.shape}, expected "
+                f"{pixels.dtype} of shape {pixels.shape[1:]} like the first; crop or resize first."
+            )
+        pixels[k] = image
+        return None
+
+    def _try(self, row):
+        """Return (image, None), or (None, failure) where `on_error` lets it pass."""
+        row = int(row)
+        try:
+            image = self.source.read(row)
+        except UnreadableError as error:
+            if self.on_error == "blank":
+                return None, (row, self.source.name(row), str(error))
+            raise ImageReadError(
+                f"ImageSequence cannot read row {row}, {self.source.name(row)!r}: {error}."
+            ) from error
+        return self._through_chain(image, row), None
+
+    def _through_chain(self, image, row):
+        try:
+            for step in self.chain:
+                image = step.transform_images(image[np.newaxis])[0]
+        except Exception as error:
+            error.add_note(f"This was row {row} of an ImageSequence, {self.source.name(row)!r}.")
+            raise
+        return image
+
+    def _skip_unreadable(self):
+        def failures_of(start, stop):
+            return [self._failure(row) for row in range(start, stop)]
+
+        n = len(self.source)
+        with Workers(self.n_jobs) as workers:
+            failures = [one for part in workers.run(failures_of, n) for one in part]
+        self._index = np.flatnonzero([one is None for one in failures])
+        self._log.add([one for one in failures if one])
+        self._log.warn_once(n, "left them out: index y by kept_")
+
+    def _failure(self, row):
+        try:
+            self.source.read(row)
+        except UnreadableError as error:
+            return (row, self.source.name(row), str(error))
+        return None
+
+    def _warn(self):
+        self._log.warn_once(len(self.source), "put blank images in their place")
+
+
+def _check_mode(mode):
+    if mode not in MODES:
+        raise ValueError(
+            f"The mode parameter of ImageSequence must be one of {MODES}. Got {mode!r} instead."
+        )
+
+
+def _open_source(method, source, file, *args, **options):
+    try:
+        return source(file, *args, **options)
+    except UnreadableError as error:
+        raise ImageReadError(
+            f"ImageSequence.{method} cannot read {os.fspath(file)!r}: {error}."
+        ) from error
+
+
+def _names_of(images, positions, n):
+    """Return the name of each of `n` stored images."""
+    names = [None] * n
+    for row, position in zip(images.kept_, positions):
+        names[position] = images.source.name(row)
+    return names

@@ -1,0 +1,409 @@
+"""Where images come from: files, arrays, HDF5 rows, zip members, packed bytes.
+
+Each source is small and picklable, and has ``len``, ``read(i)`` -> ndarray (h, w, c),
+``name(i)`` for messages and tables, and ``identity(i)``, which changes when the pixels may have.
+"""
+
+import hashlib
+import mmap
+import os
+import threading
+import zipfile
+
+import numpy as np
+
+from galaxy_sklearn._optional import import_optional
+from galaxy_sklearn.images._decode import (
+    FITS_SUFFIXES,
+    PILLOW_SUFFIXES,
+    UnreadableError,
+    as_pixels,
+    check_sides,
+    decode,
+)
+
+MAX_MEMBER_BYTES = 1 << 30  # a zip member that unpacks to more is no cutout
+
+
+def file_identity(path):
+    """Return (absolute path, size in bytes, mtime in ns); None for both of a missing file."""
+    path = os.path.abspath(path)
+    try:
+        stat = os.stat(path)
+    except OSError:
+        return (path, None, None)
+    return (path, stat.st_size, stat.st_mtime_ns)
+
+
+def split_row_path(path):
+    """Return (file, dataset, row) of ``"file.h5::dataset::row"``, or None for a plain path."""
+    parts = path.rsplit("::", 2)
+    if len(parts) == 3 and parts[2].isdecimal():
+        return parts[0], parts[1], int(parts[2])
+    return None
+
+
+def as_image(pixels):
+    """Return one stored row as (h, w, c)."""
+    if pixels.ndim == 2:
+        pixels = pixels[..., np.newaxis]
+    if pixels.ndim != 3:
+        raise UnreadableError(f"a row of shape {pixels.shape} is not (height, width, channels)")
+    check_sides(*pixels.shape[:2])
+    return as_pixels(pixels)
+
+
+class FileSource:
+    """Image files, or rows of HDF5 files written ``"file.h5::dataset::row"``.
+
+    Parameters
+    ----------
+    paths : sequence of str or PathLike
+        File names.
+    mode, hdu
+        As in `decode`.
+    """
+
+    def __init__(self, paths, *, mode="RGB", hdu=None):
+        self.paths = [os.fspath(path) for path in paths]
+        self.mode = mode
+        self.hdu = hdu
+
+    def __len__(self):
+        return len(self.paths)
+
+    def name(self, i):
+        """Return the path as given."""
+        return self.paths[i]
+
+    def identity(self, i):
+        """Return path, size, mtime and how the file is decoded."""
+        row = split_row_path(self.paths[i])
+        if row is None:
+            return (*file_identity(self.paths[i]), self.mode, self.hdu)
+        return (*file_identity(row[0]), *row[1:])
+
+    def read(self, i):
+        """Return the image of file `i`."""
+        path = self.paths[i]
+        row = split_row_path(path) if "::" in path else None
+        if row is None:
+            return decode(path, path, mode=self.mode, hdu=self.hdu)
+        with open_hdf5(row[0]) as file:
+            return read_hdf5_row(file, *row[1:])
+
+
+def open_hdf5(path):
+    """Return the open h5py.File of `path`."""
+    h5py = import_optional("h5py", extra="io", feature="Reading HDF5 files")
+    if not os.path.isfile(path):
+        raise UnreadableError("there is no such HDF5 file")
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        raise UnreadableError("it is not a readable HDF5 file") from error
+
+
+def read_hdf5_row(file, dataset, row):
+    """Return row `row` of the named dataset as an image."""
+    try:
+        rows = file[dataset]
+        if not 0 <= row < len(rows):
+            raise UnreadableError(f"dataset {dataset!r} has {len(rows)} rows, none numbered {row}")
+        return as_image(np.asarray(rows[row]))
+    except (KeyError, OSError, TypeError) as error:
+        raise UnreadableError(" ".join(str(error).split()).strip("'\".")) from error
+
+
+class _PerProcess:
+    """A handle opened when first needed, anew in each process; never pickled."""
+
+    def __init__(self, opener):
+        self.opener = opener
+        self._reset()
+
+    def _reset(self):
+        self._owner = self._handle = None
+        self._lock = threading.Lock()
+
+    def get(self):
+        with self._lock:
+            if self._owner != os.getpid():
+                self._handle, self._owner = self.opener(), os.getpid()
+            return self._handle
+
+    def __getstate__(self):
+        return {"opener": self.opener}
+
+    def __setstate__(self, state):
+        self.opener = state["opener"]
+        self._reset()
+
+
+class _Opener:
+    """A picklable call: `function` of `path`."""
+
+    def __init__(self, function, path):
+        self.function = function
+        self.path = path
+
+    def __call__(self):
+        return self.function(self.path)
+
+
+class Hdf5Source:
+    """Rows of an HDF5 dataset of shape (n, h, w) or (n, h, w, c).
+
+    Parameters
+    ----------
+    file : str or PathLike
+        HDF5 file.
+    dataset : str
+        Name of the dataset, such as ``"images"``.
+    """
+
+    def __init__(self, file, dataset):
+        self.file = os.fspath(file)
+        self.dataset = dataset
+        self._open = _PerProcess(_Opener(open_hdf5, self.file))
+        try:
+            with open_hdf5(self.file) as opened:
+                self._shape = opened[dataset].shape
+        except (KeyError, AttributeError) as error:
+            raise UnreadableError(f"it has no dataset {dataset!r}") from error
+        if len(self._shape) not in (3, 4):
+            raise UnreadableError(
+                f"dataset {dataset!r} has shape {self._shape}, not (n, height, width, channels)"
+            )
+
+    def __len__(self):
+        return self._shape[0]
+
+    def name(self, i):
+        """Return ``"file.h5::dataset::row"``."""
+        return f"{self.file}::{self.dataset}::{i}"
+
+    def identity(self, i):
+        """Return file, dataset and row."""
+        return (*file_identity(self.file), self.dataset, int(i))
+
+    def read(self, i):
+        """Return row `i`."""
+        return read_hdf5_row(self._open.get(), self.dataset, int(i))
+
+
+class ZipSource:
+    """Image members of a zip file.
+
+    Parameters
+    ----------
+    file : str or PathLike
+        Zip file.
+    members : sequence of str, default=None
+        Names of members; None takes every image, in the order of the archive, but for the
+        ``__MACOSX`` copies.
+    mode, hdu
+        As in `decode`.
+    """
+
+    def __init__(self, file, members=None, *, mode="RGB", hdu=None):
+        self.file = os.fspath(file)
+        self.mode = mode
+        self.hdu = hdu
+        self._open = _PerProcess(_Opener(open_zip, self.file))
+        if members is None:
+            with open_zip(self.file) as archive:
+                members = [name for name in archive.namelist() if _is_image_member(name)]
+        self.members = list(members)
+
+    def __len__(self):
+        return len(self.members)
+
+    def name(self, i):
+        """Return ``"file.zip::member"``."""
+        return f"{self.file}::{self.members[i]}"
+
+    def identity(self, i):
+        """Return file, member and how it is decoded."""
+        return (*file_identity(self.file), self.members[i], self.mode, self.hdu)
+
+    def read(self, i):
+        """Return the image of member `i`."""
+        archive, member = self._open.get(), self.members[i]
+        try:
+            info = archive.getinfo(member)
+            if info.file_size > MAX_MEMBER_BYTES:
+                raise UnreadableError(f"it unpacks to {info.file_size} bytes, too many")
+            data = archive.read(info)
+        except KeyError as error:
+            raise UnreadableError("the zip file has no such member") from error
+        except (UnreadableError, MemoryError):
+            raise
+        except Exception as error:  # damaged or encrypted members raise nearly anything
+            raise UnreadableError(str(error).rstrip(".")) from error
+        return decode(data, member, mode=self.mode, hdu=self.hdu)
+
+
+def open_zip(path):
+    """Return the open ZipFile of `path`."""
+    try:
+        return zipfile.ZipFile(path)
+    except FileNotFoundError as error:
+        raise UnreadableError("there is no such zip file") from error
+    except (OSError, zipfile.BadZipFile) as error:
+        raise UnreadableError("it is not a readable zip file") from error
+
+
+def _is_image_member(name):
+    hidden = name.startswith("__MACOSX/") or name.rpartition("/")[2].startswith(".")
+    return not hidden and name.lower().endswith(PILLOW_SUFFIXES + FITS_SUFFIXES)
+
+
+def memmap_spec(array):
+    """Return what `np.memmap` needs to map `array` again, or None if no file lies behind it."""
+    root = array
+    while root is not None and not (
+        isinstance(root, np.memmap) and isinstance(root.base, mmap.mmap)
+    ):
+        root = getattr(root, "base", None)
+    if root is None or root.filename is None or root.mode == "c":
+        return None
+    if not array.flags.c_contiguous:
+        return None
+    skipped = array.__array_interface__["data"][0] - root.__array_interface__["data"][0]
+    return {
+        "filename": os.fspath(root.filename),
+        "dtype": array.dtype,
+        "mode": "r",
+        "offset": root.offset + skipped,
+        "shape": array.shape,
+    }
+
+
+class PickledByPath:
+    """Array attributes that map a file are pickled as its path and mapped again."""
+
+    def __getstate__(self):
+        """Return the attributes, memory maps as what maps them again."""
+        state, maps = dict(self.__dict__), {}
+        for key, value in self.__dict__.items():
+            spec = memmap_spec(value) if isinstance(value, np.ndarray) else None
+            if spec is not None:
+                maps[key] = spec
+                del state[key]
+        return state, maps
+
+    def __setstate__(self, state):
+        """Map the files again."""
+        self.__dict__.update(state[0])
+        for key, spec in state[1].items():
+            setattr(self, key, np.memmap(**spec))
+
+
+class ArraySource(PickledByPath):
+    """Rows of an array or memmap.
+
+    Parameters
+    ----------
+    array : ndarray of shape (n, h, w) or (n, h, w, c)
+        Pixels; whole numbers other than uint8 are read as float64.
+    names : sequence of str, default=None
+        Name of each row; None numbers them.
+    """
+
+    def __init__(self, array, names=None):
+        if array.ndim not in (3, 4) or 0 in array.shape[1:] or array.dtype.kind not in "iufb":
+            raise ValueError(
+                "ImageSequence takes an array of numbers (n_samples, height, width, n_channels) "
+                f"or (n_samples, height, width); got {array.dtype} of shape {array.shape}."
+            )
+        self.array = array if array.ndim == 4 else array[..., np.newaxis]
+        self.names = names
+
+    def __len__(self):
+        return len(self.array)
+
+    @property
+    def spec(self):
+        """Shape and dtype of each image."""
+        return self.array.shape[1:], self._pixel_dtype()
+
+    def _pixel_dtype(self):
+        dtype = self.array.dtype
+        if dtype == np.uint8 or dtype.kind == "f":
+            return dtype.newbyteorder("=")
+        return np.dtype(np.float64)
+
+    def name(self, i):
+        """Return the name of row `i`."""
+        return f"row {i}" if self.names is None else self.names[i]
+
+    def identity(self, i):
+        """Return file and row, or for an array in memory the digest of the pixels."""
+        spec = memmap_spec(self.array)
+        if spec is None:
+            digest = hashlib.blake2b(np.ascontiguousarray(self.array[i]), digest_size=16)
+            return (digest.hexdigest(), str(self.array.dtype), self.array.shape[1:])
+        layout = (spec["offset"], str(spec["dtype"]), spec["shape"][1:])
+        return (*file_identity(spec["filename"]), *layout, int(i))
+
+    def read(self, i):
+        """Return row `i`."""
+        return np.asarray(self.array[i], dtype=self._pixel_dtype())
+
+    def read_many(self, rows):
+        """Return the images of `rows`, a fresh array."""
+        return np.asarray(self.array[rows]).astype(self._pixel_dtype(), copy=False)
+
+
+class EncodedSource(PickledByPath):
+    """JPEG, PNG, TIFF or WebP files packed end to end in one array of bytes.
+
+    Parameters
+    ----------
+    data : ndarray of uint8
+        All files.
+    offsets : array-like of int, shape (n + 1,)
+        File i is ``data[offsets[i]:offsets[i + 1]]``.
+    names : sequence of str, default=None
+        Name of each file; None numbers them.
+    mode : {"RGB", "L", None}, default="RGB"
+        As in `decode`.
+    """
+
+    def __init__(self, data, offsets, names=None, *, mode="RGB"):
+        self.data = np.asanyarray(data)
+        self.offsets = np.asarray(offsets)
+        self.names = names
+        self.mode = mode
+        ordered = self.offsets.ndim == 1 and self.offsets.dtype.kind in "iu" and len(self.offsets)
+        if (
+            self.data.dtype != np.uint8
+            or self.data.ndim != 1
+            or not ordered
+            or np.any(self.offsets[1:] < self.offsets[:-1])
+            or not 0 <= self.offsets[0] <= self.offsets[-1] <= len(self.data)
+        ):
+            raise ValueError(
+                "ImageSequence.from_encoded takes a uint8 array of bytes and n + 1 rising offsets "
+                f"into it; got {self.data.dtype} of shape {self.data.shape} and offsets of shape "
+                f"{self.offsets.shape}."
+            )
+
+    def __len__(self):
+        return len(self.offsets) - 1
+
+    def name(self, i):
+        """Return the name of file `i`."""
+        return f"row {i}" if self.names is None else str(self.names[i])
+
+    def identity(self, i):
+        """Return the digest of the file."""
+        return (hashlib.blake2b(self._bytes(i), digest_size=16).hexdigest(), self.mode)
+
+    def read(self, i):
+        """Return the image of file `i`."""
+        return decode(self._bytes(i), "", mode=self.mode)
+
+    def _bytes(self, i):
+        return self.data[self.offsets[i] : self.offsets[i + 1]].tobytes()

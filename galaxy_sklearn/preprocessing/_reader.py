@@ -1,0 +1,202 @@
+"""Image files at the head of a Pipeline."""
+
+import os
+from numbers import Integral
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.utils.validation import check_is_fitted
+
+from galaxy_sklearn._validation import (
+    StrOptions,
+    as_given,
+    fit_context,
+    is_image_sequence,
+    validate_images,
+)
+from galaxy_sklearn.exceptions import ImageReadError
+from galaxy_sklearn.images._sequence import ImageSequence
+from galaxy_sklearn.images._sources import split_row_path
+
+
+class ImageReader(TransformerMixin, BaseEstimator):
+    """Turn file names into images that are read when needed.
+
+    Nothing is decoded here: `transform` returns an `ImageSequence`, which the following steps
+    extend and the estimator at the end reads in batches, by threads, so a quarter of a million
+    files need the memory of one batch. X that already holds images passes through, checked, so
+    the same Pipeline takes files and arrays.
+
+    Parameters
+    ----------
+    mode : {"RGB", "L", None}, default="RGB"
+        Bands of 8-bit images: three, one, or None for grey as one band and all else as RGB.
+        FITS, HDF5 and 16-bit, 32-bit or float images keep their bands.
+    hdu : int or str, default=None
+        FITS extension by number or name; None takes the first that holds an image.
+    on_error : {"raise", "skip", "blank"}, default="raise"
+        What becomes of a file that cannot be read. "raise": ImageReadError with file, reason
+        and row; missing files are found in `fit` and `transform`, before any is decoded.
+        "blank": an image of zeros, with one warning: rows stay aligned with y. "skip": all files
+        are tried at once and the sequence is shortened, with a warning; index y by its `kept_`.
+        A Pipeline cannot shorten y, so there use "blank".
+    cache : str or PathLike, default=None
+        Folder for decoded pixels. They are stored when first read, after the steps that
+        follow in the Pipeline (so small images if one of them crops or resizes), and
+        found again as long as files and steps stay the same.
+    n_jobs : int, default=None
+        Threads that decode; None is every core.
+    verbose : int, default=0
+        Above 0, a progress bar shows the filling of `cache`.
+
+    Attributes
+    ----------
+    failed_ : list of (row, file, reason)
+        Files of the last `transform` that could not be read; filled while they are read.
+    n_features_in_ : int
+        1 for file names, else values in an image.
+    """
+
+    _parameter_constraints: dict = {
+        "mode": [StrOptions({"RGB", "L"}), None],
+        "hdu": [Integral, str, None],
+        "on_error": [StrOptions({"raise", "skip", "blank"})],
+        "cache": [str, os.PathLike, None],
+        "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(self, mode="RGB", hdu=None, on_error="raise", cache=None, n_jobs=None, verbose=0):
+        self.mode = mode
+        self.hdu = hdu
+        self.on_error = on_error
+        self.cache = cache
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    @fit_context
+    def fit(self, X, y=None):
+        """Check `X`; there is nothing to learn.
+
+        Parameters
+        ----------
+        X : array-like of str or PathLike, shape (n_samples,) or (n_samples, 1)
+            File names (list, array, Series or one column), HDF5 rows written
+            ``"file.h5::dataset::row"``, or images as an array, rows of pixels or ImageSequence.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : ImageReader
+
+        Raises
+        ------
+        ImageReadError
+            If a file does not exist and `on_error` is "raise".
+        ValueError
+            If a row holds no file name, or images hold NaN or infinity.
+        """
+        paths = _file_names(X)
+        if paths is None:
+            validate_images(self, X, reset=True)
+        else:
+            self._check_files(paths)
+            self._forget_images()
+            self.n_features_in_ = 1
+        self.failed_ = []
+        return self
+
+    def transform(self, X):
+        """Return the images of `X`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples,) or (n_samples, 1), or images
+            As in `fit`.
+
+        Returns
+        -------
+        ImageSequence or ndarray
+            A sequence for file names or a sequence; images in the layout they came in.
+        """
+        check_is_fitted(self)
+        paths = _file_names(X)
+        if paths is None:
+            return self._pass_through(X)
+        self._check_files(paths)
+        images = ImageSequence.from_files(
+            paths,
+            mode=self.mode,
+            hdu=self.hdu,
+            on_error=self.on_error,
+            n_jobs=self.n_jobs,
+            cache=self.cache,
+            verbose=self.verbose,
+        )
+        self.failed_ = images.failed_
+        return images
+
+    def _pass_through(self, X):
+        fitted_on_images = hasattr(self, "image_shape_")
+        checker = self if fitted_on_images else clone(self)
+        images = validate_images(checker, X, reset=not fitted_on_images)
+        return images if is_image_sequence(images) else as_given(images, X)
+
+    def _forget_images(self):
+        for name in ("image_shape_", "pixel_kind_", "feature_names_in_"):
+            self.__dict__.pop(name, None)
+
+    def _check_files(self, paths):
+        if self.on_error != "raise":
+            return
+        lost = [row for row, path in enumerate(paths) if not _exists(path)]
+        if lost:
+            path = os.fspath(paths[lost[0]])
+            what = "a folder, not a file" if os.path.isdir(path) else "no such file"
+            more = f" (and {len(lost) - 1} more rows)" if len(lost) > 1 else ""
+            raise ImageReadError(
+                f"ImageReader cannot read row {lost[0]}, {path!r}: there is {what}{more}."
+            )
+
+
+def _exists(path):
+    path = os.fspath(path)
+    row = split_row_path(path) if "::" in path else None
+    return os.path.isfile(path if row is None else row[0])
+
+
+def _file_names(X):
+    """Return the file names of `X` as a list, or None if X holds no text."""
+    if is_image_sequence(X):
+        return None
+    if isinstance(X, str | os.PathLike):
+        raise ValueError(
+            f"ImageReader takes a list or column of file names; got the single name {X!r}."
+        )
+    if hasattr(X, "to_numpy"):
+        X = X.to_numpy()
+    if isinstance(X, list | tuple) and not any(isinstance(one, str | os.PathLike) for one in X):
+        if not X or not isinstance(X[0], list | tuple | np.ndarray) or len(X[0]) != 1:
+            return None
+        X = np.array(X, dtype=object)
+    if isinstance(X, np.ndarray):
+        if X.dtype.kind not in "OUT" or X.ndim > 2:
+            return None
+        names = X.astype(object).ravel().tolist()
+        if not any(isinstance(one, str | os.PathLike) for one in names):
+            return None
+        if X.ndim == 2 and X.shape[1] != 1:
+            raise ValueError(
+                f"ImageReader takes one column of file names; got {X.shape[1]} columns."
+            )
+    elif isinstance(X, list | tuple):
+        names = list(X)
+    else:
+        return None
+    for row, name in enumerate(names):
+        if not isinstance(name, str | os.PathLike) or not os.fspath(name):
+            raise ValueError(
+                f"ImageReader takes a file name in every row; row {row} holds {name!r}."
+            )
+    return names
