@@ -78,7 +78,7 @@ def is_paths(X):
         return False
     try:
         first = next(iter(X), None)
-    except TypeError:
+    except (TypeError, NotImplementedError):  # some sparse formats have no rows
         return False
     if isinstance(first, np.ndarray | list | tuple) and len(first) == 1:
         first = first[0]
@@ -243,7 +243,7 @@ def validate_images(estimator, X, *, reset):
         raise TypeError(
             f"{name} takes images, not file names: put ImageReader() before it in a Pipeline."
         )
-    rows = hasattr(X, "columns") or not 3 <= np.ndim(X) <= 4
+    rows = hasattr(X, "columns") or not 3 <= _ndim(X) <= 4
     images = _fold_rows(estimator, X, reset=reset) if rows else _check_stack(name, X)
     if images.dtype != np.uint8 and images.dtype.kind != "f":
         images = images.astype(np.float64)
@@ -254,9 +254,14 @@ def validate_images(estimator, X, *, reset):
     return images
 
 
+def _ndim(X):
+    """Return the number of dimensions; np.ndim would ask X's own array function."""
+    return X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim
+
+
 def as_given(images, X):
     """Return `images` in the layout of `X`: rows for rows, (n, h, w) for (n, h, w)."""
-    ndim = 2 if hasattr(X, "columns") else np.ndim(X)
+    ndim = 2 if hasattr(X, "columns") else _ndim(X)
     if ndim == 2:
         return images.reshape(len(images), -1)
     if ndim == 3 and images.shape[-1] == 1:
@@ -264,11 +269,11 @@ def as_given(images, X):
     return images
 
 
-def encode_labels(estimator, y, n_samples):
+def encode_labels(estimator, y, n_samples, fewest=2):
     """Return the sorted classes of `y` and each label's position among them.
 
     Raises ValueError if y is None, holds NaN, is not one class label a sample, has another
-    length than X, or names fewer than two classes.
+    length than X, or names fewer than `fewest` classes.
     """
     name = type(estimator).__name__
     if y is None:
@@ -279,7 +284,7 @@ def encode_labels(estimator, y, n_samples):
         raise ValueError(f"{name} got {n_samples} images in X and {len(y)} labels in y.")
     check_classification_targets(y)
     classes, codes = np.unique(y, return_inverse=True)
-    if len(classes) < 2:
+    if len(classes) < fewest:
         raise ValueError(
             f"{name} needs at least two classes; y holds only one class: {classes[0]!r}."
         )
