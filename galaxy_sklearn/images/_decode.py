@@ -2,7 +2,9 @@
 
 import io
 import os
+from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
@@ -52,7 +54,12 @@ def decode(file, name, *, mode="RGB", hdu=None):
     try:
         if name.lower().endswith(FITS_SUFFIXES):
             return _decode_fits(file, hdu)
-        return _decode_pillow(file, mode)
+        try:
+            return _decode_pillow(file, mode)
+        except UnidentifiedImageError:
+            if name.lower().endswith((".tif", ".tiff")):
+                return _decode_deep(file)
+            raise
     except (UnreadableError, MissingDependencyError, MemoryError):
         raise
     except Exception as error:  # damaged files raise nearly anything
@@ -79,18 +86,27 @@ def check_sides(height, width):
 
 
 def _reason(file, error):
-    if isinstance(error, FileNotFoundError):
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
         return "there is no such file"
     if isinstance(error, IsADirectoryError):
         return "it is a folder, not a file"
     if isinstance(error, PermissionError):
         return "permission to read it is denied"
-    size = len(file) if isinstance(file, bytes) else os.path.getsize(file)
-    if size == 0:
+    if _is_empty(file):
         return "the file is empty"
     if isinstance(error, UnidentifiedImageError):
         return "it is not a JPEG, PNG, TIFF, WebP or FITS image"
-    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    first_sentence = " ".join(str(error).split()).split(". ")[0].rstrip(".")
+    return first_sentence or type(error).__name__
+
+
+def _is_empty(file):
+    if isinstance(file, bytes):
+        return not file
+    try:
+        return os.path.getsize(file) == 0
+    except (OSError, ValueError):
+        return False
 
 
 def _decode_pillow(file, mode):
@@ -102,8 +118,25 @@ def _decode_pillow(file, mode):
             raise UnreadableError(f"it has {height} x {width} pixels, too many to be a cutout")
         if image.mode in ("I", "F") or image.mode.startswith("I;"):
             return as_pixels(np.asarray(image))[..., np.newaxis]
+        if ";16" in str(image.tile):
+            image.load()  # finds a truncated file, which OpenCV would fill up
+            return _decode_deep(file)
         pixels = np.asarray(_convert(image, mode))
     return pixels if pixels.ndim == 3 else pixels[..., np.newaxis]
+
+
+def _decode_deep(file):
+    """Read by OpenCV what Pillow cannot or cuts to 8 bits: deep colour, doubles."""
+    data = file if isinstance(file, bytes) else Path(file).read_bytes()
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None:
+        raise UnidentifiedImageError
+    check_sides(*pixels.shape[:2])
+    if pixels.ndim == 2:
+        pixels = pixels[..., np.newaxis]
+    elif pixels.shape[-1] in (3, 4):  # BGR, BGRA
+        pixels = np.ascontiguousarray(pixels[..., 2::-1])
+    return as_pixels(pixels)
 
 
 def _convert(image, mode):

@@ -2,11 +2,12 @@
 
 import copy
 import os
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
 
 import numpy as np
 
 from galaxy_sklearn.exceptions import ImageReadError
+from galaxy_sklearn.images._buffers import Buffers
 from galaxy_sklearn.images._cache import LazyCache, cached_images
 from galaxy_sklearn.images._decode import MODES, UnreadableError
 from galaxy_sklearn.images._failures import FailureLog
@@ -21,6 +22,7 @@ from galaxy_sklearn.images._threads import Workers
 
 ON_ERROR = ("raise", "skip", "blank")
 _ITERATED_AT_ONCE = 32
+_BATCHES_AHEAD = 2  # more than one, so that no thread idles while a batch is finished
 
 
 class ImageSequence:
@@ -276,7 +278,7 @@ class ImageSequence:
         return pixels
 
     def batches(self, batch_size):
-        """Yield all images in order, `batch_size` at a time, the next decoded meanwhile.
+        """Yield all images in order, `batch_size` at a time, the next two decoded meanwhile.
 
         Parameters
         ----------
@@ -291,15 +293,15 @@ class ImageSequence:
             raise ValueError(f"ImageSequence.batches needs a batch_size above 0; got {batch_size}.")
         images = self._stored()
         rows = images.kept_
-        parts = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
-        with Workers(self.n_jobs) as workers, ThreadPoolExecutor(1) as reader:
-            ahead = None
-            for part in parts:
-                ready, ahead = ahead, reader.submit(images._read, part, workers)
-                if ready is not None:
-                    yield ready.result()
-            if ahead is not None:
-                yield ahead.result()
+        empty = Buffers().empty
+        with Workers(self.n_jobs) as workers:
+            started = deque()
+            for start in range(0, len(rows), batch_size):
+                started.append(images._start(rows[start : start + batch_size], workers, empty))
+                if len(started) > _BATCHES_AHEAD:
+                    yield started.popleft()()
+            while started:
+                yield started.popleft()()
         images._warn()
 
     def cache(self, folder, *, verbose=0, n_jobs=None):
@@ -399,17 +401,41 @@ class ImageSequence:
 
     def _read(self, rows, workers):
         """Return the images of source `rows`."""
-        if not self.chain and hasattr(self.source, "read_many"):
-            return self.source.read_many(rows)
+        if self._read_many is not None:
+            return self._read_many(rows, np.empty)
+        pixels, fill = self._filler(rows, np.empty)
+        self._account(workers.run(fill, len(rows)))
+        return pixels
+
+    def _start(self, rows, workers, empty):
+        """Begin to read source `rows`; return what waits for them."""
+        if self._read_many is not None:
+            return workers.start_one(self._read_many, rows, empty).result
+        pixels, fill = self._filler(rows, empty)
+        futures = workers.start(fill, len(rows))
+
+        def finish():
+            self._account(future.result() for future in futures)
+            return pixels
+
+        return finish
+
+    @property
+    def _read_many(self):
+        return None if self.chain else getattr(self.source, "read_many", None)
+
+    def _filler(self, rows, empty):
+        """Return room for the images of `rows`, and the function that fills a part of it."""
         shape, dtype = self._known_spec()
-        pixels = np.empty((len(rows), *shape), dtype)
+        pixels = empty((len(rows), *shape), dtype)
 
         def fill(start, stop):
             return [self._place(pixels, k, rows[k]) for k in range(start, stop)]
 
-        failures = [one for part in workers.run(fill, len(rows)) for one in part if one]
-        self._log.add(failures)
-        return pixels
+        return pixels, fill
+
+    def _account(self, parts):
+        self._log.add([failure for part in parts for failure in part if failure])
 
     def _place(self, pixels, k, row):
         image, failure = self._try(row)

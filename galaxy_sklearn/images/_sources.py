@@ -351,9 +351,13 @@ class ArraySource(PickledByPath):
         """Return row `i`."""
         return np.asarray(self.array[i], dtype=self._pixel_dtype())
 
-    def read_many(self, rows):
-        """Return the images of `rows`, a fresh array."""
-        return np.asarray(self.array[rows]).astype(self._pixel_dtype(), copy=False)
+    def read_many(self, rows, empty):
+        """Return the images of `rows` in an array made by ``empty(shape, dtype)``."""
+        pixels = empty((len(rows), *self.array.shape[1:]), self._pixel_dtype())
+        if pixels.dtype != self.array.dtype:
+            pixels[...] = self.array[rows]
+            return pixels
+        return np.take(self.array, rows, axis=0, out=pixels, mode="clip")  # clip: no second copy
 
 
 class EncodedSource(PickledByPath):

@@ -1,6 +1,5 @@
 """Threads for decoding: Pillow, OpenCV and HDF5 let go of the interpreter while they work."""
 
-import contextlib
 from concurrent.futures import ThreadPoolExecutor
 
 import joblib
@@ -19,7 +18,7 @@ def n_threads(n_jobs):
 
 
 class Workers:
-    """Threads that share out rows; with one thread the caller's own does the work.
+    """Threads that share out rows.
 
     Parameters
     ----------
@@ -29,22 +28,30 @@ class Workers:
 
     def __init__(self, n_jobs=None):
         self.count = n_threads(n_jobs)
-        self._stack = contextlib.ExitStack()
-        self._pool = None
+        self._pool = ThreadPoolExecutor(self.count)
 
     def __enter__(self):
-        if self.count > 1:
-            self._pool = self._stack.enter_context(ThreadPoolExecutor(self.count))
         return self
 
     def __exit__(self, *error):
-        return self._stack.__exit__(*error)
+        self._pool.shutdown(cancel_futures=True)
+
+    def start_one(self, function, *args):
+        """Begin one call; return its future."""
+        return self._pool.submit(function, *args)
+
+    def start(self, function, n):
+        """Begin ``function(start, stop)`` over parts of ``range(n)``; return futures in order."""
+        step = max(1, n // (4 * self.count))
+        return [
+            self._pool.submit(function, start, min(start + step, n)) for start in range(0, n, step)
+        ]
 
     def run(self, function, n):
-        """Call ``function(start, stop)`` over parts of ``range(n)``; return results in order."""
-        if self._pool is None or n < 2:
-            return [function(0, n)] if n else []
-        step = max(1, n // (8 * self.count))
-        starts = range(0, n, step)
-        stops = (min(start + step, n) for start in starts)
-        return list(self._pool.map(function, starts, stops))
+        """Return what ``function(start, stop)`` gives for parts of ``range(n)``, in order.
+
+        A single thread or row is served by the caller's own thread.
+        """
+        if min(self.count, n) == 1:
+            return [function(0, n)]
+        return [future.result() for future in self.start(function, n)]
