@@ -1,5 +1,6 @@
 """One image file, or its bytes, into an array (height, width, bands)."""
 
+import gzip
 import io
 import os
 from pathlib import Path
@@ -15,6 +16,7 @@ from galaxy_sklearn.exceptions import MissingDependencyError
 PILLOW_FORMATS = ("JPEG", "PNG", "TIFF", "WEBP")
 PILLOW_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp")
 FITS_SUFFIXES = (".fits", ".fit", ".fts", ".fits.gz", ".fit.gz", ".fts.gz")
+_GZIP_MAGIC = b"\x1f\x8b"
 MODES = ("RGB", "L", None)
 
 
@@ -152,6 +154,8 @@ def _convert(image, mode):
 def _decode_fits(file, hdu):
     fits = import_optional("astropy.io.fits", extra="io", feature="Reading FITS files")
     source = io.BytesIO(file) if isinstance(file, bytes) else os.fspath(file)
+    if isinstance(file, bytes) and file.startswith(_GZIP_MAGIC):
+        source = gzip.GzipFile(fileobj=source)
     with fits.open(source, memmap=False) as hdus:
         unit = _choose_hdu(hdus, hdu)
         shape = [side for side in unit.shape if side > 1] or [1]

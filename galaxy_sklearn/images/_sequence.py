@@ -191,7 +191,7 @@ class ImageSequence:
                 )
             key = key[0]
         if isinstance(key, int | np.integer) and not isinstance(key, bool | np.bool_):
-            return self.read([key])[0]
+            return self._one(self._rows([key])[0])
         rows = self._rows(key)
         return self._derived(_index=rows, _spec=self._free_spec())
 
@@ -436,6 +436,14 @@ class ImageSequence:
 
     def _account(self, parts):
         self._log.add([failure for part in parts for failure in part if failure])
+
+    def _one(self, row):
+        image, failure = self._try(row)
+        if failure is None:
+            return image
+        self._log.add([failure])
+        self._warn()
+        return np.zeros(*self._known_spec())
 
     def _place(self, pixels, k, row):
         image, failure = self._try(row)

@@ -348,8 +348,8 @@ class ArraySource(PickledByPath):
         return (*file_identity(spec["filename"]), *layout, int(i))
 
     def read(self, i):
-        """Return row `i`."""
-        return np.asarray(self.array[i], dtype=self._pixel_dtype())
+        """Return a copy of row `i`."""
+        return np.array(self.array[i], dtype=self._pixel_dtype())
 
     def read_many(self, rows, empty):
         """Return the images of `rows` in an array made by ``empty(shape, dtype)``."""

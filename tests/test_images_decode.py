@@ -1,0 +1,236 @@
+"""Every kind of image file gives the pixels that were put in, or says why not."""
+
+import gzip
+import io
+import warnings
+
+import cv2
+import numpy as np
+import pytest
+from astropy.io import fits
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from galaxy_sklearn._validation import MAX_SIDE
+from galaxy_sklearn.images._decode import UnreadableError, bands_last, decode
+
+
+def colours(height=6, width=5, bands=3, dtype=np.uint8):
+    """Return an image where every value differs."""
+    return np.arange(height * width * bands).reshape(height, width, bands).astype(dtype)
+
+
+def read(path, **options):
+    return decode(str(path), str(path), **options)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "webp", "PNG", "TIFF"])
+def test_lossless_formats_give_back_the_pixels(tmp_path, suffix):
+    path = tmp_path / f"galaxy.{suffix}"
+    Image.fromarray(colours()).save(path, lossless=True)
+    np.testing.assert_array_equal(read(path), colours())
+    np.testing.assert_array_equal(decode(path.read_bytes(), ""), colours())
+
+
+def test_jpeg_is_what_pillow_decodes(tmp_path):
+    path = tmp_path / "galaxy.jpg"
+    Image.fromarray(colours(40, 30)).save(path, quality=90)
+    np.testing.assert_array_equal(read(path), np.asarray(Image.open(path)))
+    grey = np.asarray(Image.open(path).convert("L"))
+    np.testing.assert_array_equal(read(path, mode="L"), grey[..., np.newaxis])
+
+
+@pytest.mark.parametrize(
+    ("stored", "bands"),
+    [("1", 1), ("L", 1), ("LA", 1), ("P", 3), ("RGB", 3), ("RGBA", 3), ("CMYK", 3)],
+)
+def test_mode_none_keeps_grey_and_makes_the_rest_rgb(tmp_path, stored, bands):
+    path = tmp_path / ("a.tif" if stored == "CMYK" else "a.png")
+    Image.fromarray(colours(8, 8)).convert(stored).save(path)
+    assert read(path, mode=None).shape == (8, 8, bands)
+    assert read(path).shape == (8, 8, 3)
+    assert read(path, mode="L").shape == (8, 8, 1)
+
+
+def test_transparency_of_a_palette_is_dropped_in_silence(tmp_path):
+    image = Image.fromarray(colours(8, 8)).convert("P")
+    image.save(tmp_path / "a.png", transparency=bytes(100))
+    assert read(tmp_path / "a.png").dtype == np.uint8
+
+
+def test_exif_orientation_is_ignored(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a viewer would turn it by 90 degrees
+    Image.fromarray(colours()).save(tmp_path / "a.png", exif=exif)
+    np.testing.assert_array_equal(read(tmp_path / "a.png"), colours())
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a.png"])
+@pytest.mark.parametrize("bands", [1, 3])
+@pytest.mark.parametrize("mode", ["RGB", "L", None])
+def test_16_bits_become_float32_without_loss(tmp_path, name, bands, mode):
+    deep = colours(bands=bands, dtype=np.uint16) * 700 + 3
+    cv2.imwrite(str(tmp_path / name), deep[..., ::-1])
+    pixels = read(tmp_path / name, mode=mode)
+    assert pixels.dtype == np.float32
+    np.testing.assert_array_equal(pixels, deep)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("bands", [1, 3])
+def test_float_tiff_keeps_its_numbers(tmp_path, dtype, bands):
+    flux = colours(bands=bands, dtype=dtype) / 7 - 2
+    cv2.imwrite(str(tmp_path / "a.tif"), flux[..., ::-1])
+    pixels = read(tmp_path / "a.tif")
+    assert pixels.dtype == dtype
+    np.testing.assert_array_equal(pixels, flux)
+
+
+@pytest.mark.parametrize("suffix", ["fits", "fit", "fts", "FITS", "fits.gz", "Fit.GZ"])
+def test_fits_in_any_spelling(tmp_path, suffix):
+    flux = colours(bands=1, dtype=np.float32)[..., 0] - 3
+    file = io.BytesIO()
+    fits.PrimaryHDU(flux).writeto(file)
+    data = gzip.compress(file.getvalue()) if suffix.lower().endswith("gz") else file.getvalue()
+    path = tmp_path / f"galaxy.{suffix}"
+    path.write_bytes(data)
+    for pixels in (read(path), decode(data, path.name)):
+        assert pixels.dtype == np.dtype("=f4")
+        np.testing.assert_array_equal(pixels[..., 0], flux)
+
+
+@pytest.mark.parametrize(
+    ("stored", "expected"),
+    [(">f4", "f4"), (">f8", "f8"), ("i2", "f4"), ("i4", "f8"), ("u2", "f4"), ("u1", "u1")],
+)
+def test_fits_pixel_types(tmp_path, stored, expected):
+    fits.writeto(tmp_path / "a.fits", colours(bands=1, dtype=stored)[..., 0])
+    pixels = read(tmp_path / "a.fits")
+    assert pixels.dtype == np.dtype(expected)
+    np.testing.assert_array_equal(pixels, colours(bands=1))
+
+
+def test_fits_extension_by_number_name_or_the_first_with_an_image(tmp_path):
+    table = fits.BinTableHDU.from_columns([fits.Column("a", "J", array=[1])])
+    science = fits.ImageHDU(np.full((4, 5), 2.0), name="SCI")
+    packed = fits.CompImageHDU(np.full((6, 7), 3.0, np.float32), name="WHT")
+    fits.HDUList([fits.PrimaryHDU(), table, science, packed]).writeto(tmp_path / "a.fits")
+    assert read(tmp_path / "a.fits").shape == (4, 5, 1)
+    assert read(tmp_path / "a.fits", hdu=2)[0, 0, 0] == 2
+    np.testing.assert_allclose(read(tmp_path / "a.fits", hdu="wht"), np.full((6, 7, 1), 3.0))
+    for wanted, reason in [
+        (1, "holds no image"),
+        ("RMS", "no FITS extension 'RMS'"),
+        (9, "no FITS"),
+    ]:
+        with pytest.raises(UnreadableError, match=reason):
+            read(tmp_path / "a.fits", hdu=wanted)
+    fits.HDUList([fits.PrimaryHDU(), table]).writeto(tmp_path / "b.fits")
+    with pytest.raises(UnreadableError, match="none of its FITS extensions"):
+        read(tmp_path / "b.fits")
+
+
+def test_cube_bands_go_last_and_are_the_smallest_axis():
+    assert bands_last(np.zeros((5, 30, 20))).shape == (30, 20, 5)
+    assert bands_last(np.zeros((30, 20, 3))).shape == (30, 20, 3)
+    assert bands_last(np.zeros((1, 1, 3, 30, 20))).shape == (30, 20, 3)
+    cube = np.arange(27).reshape(3, 3, 3)
+    np.testing.assert_array_equal(bands_last(cube)[..., 0], cube[0])
+    with pytest.raises(UnreadableError, match="4 dimensions, not 2 or 3"):
+        bands_last(np.zeros((2, 3, 30, 20)))
+
+
+def test_reasons_for_unreadable_files(tmp_path):
+    (tmp_path / "empty.jpg").touch()
+    (tmp_path / "empty.fits").touch()
+    (tmp_path / "empty.tif").touch()
+    (tmp_path / "text.jpg").write_text("not an image")
+    (tmp_path / "text.fits").write_text("not an image")
+    (tmp_path / "image.gif").write_bytes(b"GIF89a")
+    reasons = {
+        "nowhere.jpg": "no such file",
+        "nowhere.fits": "no such file",
+        "empty.jpg/inside.jpg": "no such file",
+        "": "it is a folder",
+        "empty.jpg": "the file is empty",
+        "empty.fits": "the file is empty",
+        "empty.tif": "the file is empty",
+        "text.jpg": "not a JPEG, PNG, TIFF, WebP or FITS image",
+        "text.fits": "does not appear to be a valid FITS file",
+        "image.gif": "not a JPEG",
+    }
+    for name, reason in reasons.items():
+        with pytest.raises(UnreadableError, match=reason):
+            read(tmp_path / name)
+    with pytest.raises(UnreadableError, match="the file is empty"):
+        decode(b"", "")
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp"])
+def test_truncated_images_are_refused(tmp_path, suffix):
+    noise = np.random.default_rng(0).integers(0, 255, (40, 40, 3), dtype=np.uint8)
+    path = tmp_path / f"a.{suffix}"
+    Image.fromarray(noise).save(path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(UnreadableError, match=r"\w"):
+        read(path)
+
+
+@pytest.mark.filterwarnings("ignore:File may have been truncated")
+def test_truncated_fits_is_refused(tmp_path):
+    fits.writeto(tmp_path / "a.fits", np.ones((90, 90)))
+    data = (tmp_path / "a.fits").read_bytes()
+    (tmp_path / "b.fits").write_bytes(data[:20_000])
+    with pytest.raises(UnreadableError, match="cannot reshape"):
+        read(tmp_path / "b.fits")
+
+
+def test_giants_are_refused_before_they_are_decoded(tmp_path):
+    Image.new("L", (30_000, 2)).save(tmp_path / "wide.png")
+    fits.writeto(tmp_path / "wide.fits", np.zeros((2, MAX_SIDE + 1), np.uint8))
+    for name in ("wide.png", "wide.fits"):
+        with pytest.raises(UnreadableError, match=f"over {MAX_SIDE} a side"):
+            read(tmp_path / name)
+    Image.new("1", (MAX_SIDE, MAX_SIDE)).save(tmp_path / "bomb.png")
+    with pytest.raises(UnreadableError, match="decompression bomb"):
+        read(tmp_path / "bomb.png")
+    Image.new("1", (10_000, 10_000)).save(tmp_path / "big.png")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(UnreadableError, match="too many to be a cutout"):
+            read(tmp_path / "big.png")
+
+
+def encoded(suffix):
+    file = io.BytesIO()
+    if suffix == "fits":
+        fits.PrimaryHDU(colours(bands=1, dtype=np.float32)[..., 0]).writeto(file)
+    else:
+        Image.fromarray(colours(16, 16)).save(file, format={"jpg": "jpeg"}.get(suffix, suffix))
+    return file.getvalue()
+
+
+@pytest.mark.filterwarnings("ignore")
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data(), suffix=st.sampled_from(["jpg", "png", "webp", "tiff", "fits"]))
+def test_damaged_bytes_give_pixels_or_one_reason(data, suffix):
+    whole = bytearray(encoded(suffix))
+    for _ in range(data.draw(st.integers(1, 8))):
+        whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(0, len(whole)))
+    try:
+        pixels = decode(bytes(whole[:cut] if cut % 3 == 0 else whole), f"a.{suffix}")
+    except UnreadableError:
+        return
+    assert pixels.ndim == 3
+    assert pixels.dtype.kind in "uf"
+    assert pixels.size
+
+
+def test_real_fits_and_jpegs(real_data):
+    for path in sorted((real_data / "hst_fits" / "images").iterdir()):
+        pixels = read(path)
+        np.testing.assert_array_equal(pixels[..., 0], fits.getdata(path))
+    for path in sorted((real_data / "efigi" / "images").iterdir())[:20]:
+        np.testing.assert_array_equal(read(path), np.asarray(Image.open(path).convert("RGB")))
