@@ -36,6 +36,8 @@ def cached_images(images, folder, verbose):
     -------
     array : memmap of shape (n_distinct, height, width, n_channels)
         Stored pixels, read-only.
+    names : list of str
+        Name of each stored image.
     positions : ndarray of int, shape (n,)
         Place in `array` of each image.
     failures : list of (row, file, reason)
@@ -56,7 +58,7 @@ def cached_images(images, folder, verbose):
         for row, k in zip(images.kept_, positions.tolist())
         if k in reasons
     ]
-    return array, positions, failures
+    return array, [name(row) for row in images.kept_[order]], positions, failures
 
 
 def _arrange(images):
@@ -67,7 +69,7 @@ def _arrange(images):
     row_entry = np.array([place[token] for token in tokens], dtype=np.intp)
     positions = row_entry[inverse]
     order = np.empty(len(place), dtype=np.intp)
-    order[positions] = np.arange(len(positions))
+    order[positions[::-1]] = np.arange(len(positions))[::-1]  # the first of equals
     digest = hashlib.blake2b(digest_size=16)
     digest.update(f"{CACHE_VERSION}|{images.on_error}|{_fingerprint(images.chain)}".encode())
     for token in place:
@@ -112,7 +114,7 @@ def _write_pixels(images, order, file, verbose):
     np.lib.format.write_array_header_1_0(file, header)
     per_image = max(1, int(np.prod(shape[1:])) * dtype.itemsize)
     with _progress(len(images), verbose) as bar:
-        for batch in images.batches(max(1, min(256, _BATCH_BYTES // per_image))):
+        for batch in images._pass(max(1, min(256, _BATCH_BYTES // per_image))):
             file.write(memoryview(np.ascontiguousarray(batch)).cast("B"))
             bar.update(len(batch))
     entry = {int(row): k for k, row in enumerate(images.kept_)}

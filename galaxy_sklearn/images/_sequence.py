@@ -11,6 +11,7 @@ from galaxy_sklearn.images._buffers import Buffers
 from galaxy_sklearn.images._cache import LazyCache, cached_images
 from galaxy_sklearn.images._decode import MODES, UnreadableError
 from galaxy_sklearn.images._failures import FailureLog
+from galaxy_sklearn.images._rows import select_rows
 from galaxy_sklearn.images._sources import (
     ArraySource,
     EncodedSource,
@@ -191,8 +192,8 @@ class ImageSequence:
                 )
             key = key[0]
         if isinstance(key, int | np.integer) and not isinstance(key, bool | np.bool_):
-            return self._one(self._rows([key])[0])
-        rows = self._rows(key)
+            return self._one(select_rows(self, [key])[0])
+        rows = select_rows(self, key)
         return self._derived(_index=rows, _spec=self._free_spec())
 
     def __iter__(self):
@@ -271,7 +272,7 @@ class ImageSequence:
             If an image has another shape or pixel type than the first.
         """
         images = self._stored()
-        rows = images.kept_ if rows is None else images._rows(rows)
+        rows = images.kept_ if rows is None else select_rows(images, rows)
         with Workers(self.n_jobs if n_jobs is None else n_jobs) as workers:
             pixels = images._read(rows, workers)
         images._warn()
@@ -292,16 +293,7 @@ class ImageSequence:
         if batch_size < 1:
             raise ValueError(f"ImageSequence.batches needs a batch_size above 0; got {batch_size}.")
         images = self._stored()
-        rows = images.kept_
-        empty = Buffers().empty
-        with Workers(self.n_jobs) as workers:
-            started = deque()
-            for start in range(0, len(rows), batch_size):
-                started.append(images._start(rows[start : start + batch_size], workers, empty))
-                if len(started) > _BATCHES_AHEAD:
-                    yield started.popleft()()
-            while started:
-                yield started.popleft()()
+        yield from images._pass(batch_size)
         images._warn()
 
     def cache(self, folder, *, verbose=0, n_jobs=None):
@@ -326,8 +318,8 @@ class ImageSequence:
             Over a read-only memory map; uint8 stays uint8, float32 stays float32.
         """
         source = self._derived(_lazy_cache=None, n_jobs=self.n_jobs if n_jobs is None else n_jobs)
-        array, positions, failures = cached_images(source, os.fspath(folder), verbose)
-        stored = ImageSequence(ArraySource(array, _names_of(source, positions, len(array))))
+        array, names, positions, failures = cached_images(source, os.fspath(folder), verbose)
+        stored = ImageSequence(ArraySource(array, names))
         stored._index, stored._log, stored.n_jobs = positions, self._log, self.n_jobs
         self._log.add(failures)
         self._warn()
@@ -348,29 +340,6 @@ class ImageSequence:
         if self._stored_view is None:
             self._stored_view = self._lazy_cache.view(self)
         return self._stored_view
-
-    def _rows(self, key):
-        """Return the rows of the source that `key` selects."""
-        if isinstance(key, slice):
-            return self.kept_[key]
-        key = np.asarray(key)
-        if key.dtype == object:
-            key = np.array(key.tolist())
-        if key.size == 0:
-            key = key.astype(np.intp)
-        if key.ndim != 1 or key.dtype.kind not in "iub":
-            raise IndexError(
-                "ImageSequence is indexed by whole numbers, a slice or a mask; got "
-                f"{key.dtype} of shape {key.shape}."
-            )
-        n = len(self)
-        if key.dtype.kind == "b" and len(key) != n:
-            raise IndexError(f"ImageSequence has {n} rows; the mask has {len(key)}.")
-        if key.dtype.kind != "b":
-            outside = key[(key < -n) | (key >= n)]
-            if len(outside):
-                raise IndexError(f"ImageSequence has {n} rows; row {outside[0]} does not exist.")
-        return self.kept_[key]
 
     def _free_spec(self):
         """Return shape and dtype where the source knows them without reading."""
@@ -420,6 +389,17 @@ class ImageSequence:
 
         return finish
 
+    def _pass(self, batch_size):
+        """Yield all images like `batches`, without the warning."""
+        rows, empty, started = self.kept_, Buffers().empty, deque()
+        with Workers(self.n_jobs) as workers:
+            for start in range(0, len(rows), batch_size):
+                started.append(self._start(rows[start : start + batch_size], workers, empty))
+                if len(started) > _BATCHES_AHEAD:
+                    yield started.popleft()()
+            while started:
+                yield started.popleft()()
+
     @property
     def _read_many(self):
         return None if self.chain else getattr(self.source, "read_many", None)
@@ -440,7 +420,7 @@ class ImageSequence:
     def _one(self, row):
         image, failure = self._try(row)
         if failure is None:
-            return image
+            return np.require(image, requirements="W")
         self._log.add([failure])
         self._warn()
         return np.zeros(*self._known_spec())
@@ -517,11 +497,3 @@ def _open_source(method, source, file, *args, **options):
         raise ImageReadError(
             f"ImageSequence.{method} cannot read {os.fspath(file)!r}: {error}."
         ) from error
-
-
-def _names_of(images, positions, n):
-    """Return the name of each of `n` stored images."""
-    names = [None] * n
-    for row, position in zip(images.kept_, positions):
-        names[position] = images.source.name(row)
-    return names
