@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import sys
 import warnings
 
 import cv2
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from galaxy_sklearn._validation import MAX_SIDE
+from galaxy_sklearn.exceptions import MissingDependencyError
+from galaxy_sklearn.images import ImageSequence
 from galaxy_sklearn.images._decode import UnreadableError, bands_last, decode
 
 
@@ -226,6 +229,14 @@ def test_damaged_bytes_give_pixels_or_one_reason(data, suffix):
     assert pixels.ndim == 3
     assert pixels.dtype.kind in "uf"
     assert pixels.size
+
+
+def test_a_missing_extra_is_named_and_never_blanked(tmp_path, monkeypatch):
+    fits.writeto(tmp_path / "a.fits", np.ones((3, 3)))
+    images = ImageSequence.from_files([tmp_path / "a.fits"], on_error="blank")
+    monkeypatch.setitem(sys.modules, "astropy.io.fits", None)
+    with pytest.raises(MissingDependencyError, match=r"Reading FITS files .*galaxy_sklearn\[io\]"):
+        images.read()
 
 
 def test_real_fits_and_jpegs(real_data):

@@ -8,25 +8,20 @@ import numpy as np
 
 from galaxy_sklearn.exceptions import ImageReadError
 from galaxy_sklearn.images._buffers import Buffers
-from galaxy_sklearn.images._cache import LazyCache, cached_images
-from galaxy_sklearn.images._decode import MODES, UnreadableError
+from galaxy_sklearn.images._cache import cached_images
+from galaxy_sklearn.images._constructors import Constructors
+from galaxy_sklearn.images._decode import UnreadableError
 from galaxy_sklearn.images._failures import FailureLog
 from galaxy_sklearn.images._rows import select_rows
-from galaxy_sklearn.images._sources import (
-    ArraySource,
-    EncodedSource,
-    FileSource,
-    Hdf5Source,
-    ZipSource,
-)
+from galaxy_sklearn.images._sources import ArraySource
 from galaxy_sklearn.images._threads import Workers
 
 ON_ERROR = ("raise", "skip", "blank")
 _ITERATED_AT_ONCE = 32
-_BATCHES_AHEAD = 2  # more than one, so that no thread idles while a batch is finished
+_BATCHES_AHEAD = 1  # queued behind the one waited for, so that no thread idles
 
 
-class ImageSequence:
+class ImageSequence(Constructors):
     """Images not read yet: an array (n, height, width, n_channels) whose pixels come when asked.
 
     It holds where the images are (a source) and the chain of steps that each passes on its way.
@@ -76,97 +71,6 @@ class ImageSequence:
         self._stored_view = None
         if on_error == "skip":
             self._skip_unreadable()
-
-    @classmethod
-    def from_files(
-        cls,
-        paths,
-        *,
-        mode="RGB",
-        hdu=None,
-        on_error="raise",
-        n_jobs=None,
-        cache=None,
-        verbose=0,
-    ):
-        """Return the images of files, one each.
-
-        Parameters
-        ----------
-        paths : sequence of str or PathLike
-            JPEG, PNG, TIFF, WebP or FITS files, or HDF5 rows as ``"file.h5::dataset::row"``.
-        mode : {"RGB", "L", None}, default="RGB"
-            Bands of 8-bit images; None keeps grey as one band and makes the rest RGB. FITS,
-            HDF5 and 16-bit, 32-bit or float images keep their bands. EXIF orientation is ignored.
-        hdu : int or str, default=None
-            FITS extension by number or name; None takes the first that holds an image.
-        on_error, n_jobs
-            See `ImageSequence`.
-        cache : str or PathLike, default=None
-            Folder; when first read, all images pass the chain once into it, as by `cache`.
-        verbose : int, default=0
-            Above 0, a progress bar shows the filling of `cache`.
-
-        Returns
-        -------
-        ImageSequence
-        """
-        _check_mode(mode)
-        images = cls(FileSource(paths, mode=mode, hdu=hdu), on_error=on_error, n_jobs=n_jobs)
-        if cache is not None:
-            images._lazy_cache = LazyCache(os.fspath(cache), images._index, verbose)
-        return images
-
-    @classmethod
-    def from_array(cls, array, *, names=None, n_jobs=None):
-        """Return the images of an array or memmap (n, h, w, c) or (n, h, w), which is not copied.
-
-        A memmap is pickled as the path of its file; an array in memory with its pixels.
-        """
-        return cls(ArraySource(np.asanyarray(array), names), n_jobs=n_jobs)
-
-    @classmethod
-    def from_hdf5(cls, file, dataset, *, on_error="raise", n_jobs=None):
-        """Return the rows of an HDF5 dataset of shape (n, h, w, c) or (n, h, w).
-
-        Raises ImageReadError if the file or the dataset cannot be read.
-        """
-        source = _open_source("from_hdf5", Hdf5Source, file, dataset)
-        return cls(source, on_error=on_error, n_jobs=n_jobs)
-
-    @classmethod
-    def from_zip(cls, file, members=None, *, mode="RGB", hdu=None, on_error="raise", n_jobs=None):
-        """Return the images in a zip file: `members` by name, or None for all, in archive order.
-
-        Raises ImageReadError if the archive cannot be read.
-        """
-        _check_mode(mode)
-        source = _open_source("from_zip", ZipSource, file, members, mode=mode, hdu=hdu)
-        return cls(source, on_error=on_error, n_jobs=n_jobs)
-
-    @classmethod
-    def from_encoded(cls, data, offsets, *, names=None, mode="RGB", on_error="raise", n_jobs=None):
-        """Return images whose files lie end to end in memory.
-
-        Parameters
-        ----------
-        data : ndarray of uint8
-            JPEG, PNG, TIFF or WebP files.
-        offsets : array-like of int, shape (n + 1,)
-            File i is ``data[offsets[i]:offsets[i + 1]]``.
-        names : sequence of str, default=None
-            Name of each file; None numbers them.
-        mode : {"RGB", "L", None}, default="RGB"
-            As in `from_files`.
-        on_error, n_jobs
-            See `ImageSequence`.
-
-        Returns
-        -------
-        ImageSequence
-        """
-        _check_mode(mode)
-        return cls(EncodedSource(data, offsets, names, mode=mode), on_error=on_error, n_jobs=n_jobs)
 
     # What makes it look like an array
 
@@ -245,6 +149,7 @@ class ImageSequence:
         Returns
         -------
         ImageSequence
+            New, not read yet; this one stays as it is.
         """
         lazy = self._lazy_cache and self._lazy_cache.afresh()
         return self._derived(chain=(*self.chain, step), _lazy_cache=lazy)
@@ -279,7 +184,7 @@ class ImageSequence:
         return pixels
 
     def batches(self, batch_size):
-        """Yield all images in order, `batch_size` at a time, the next two decoded meanwhile.
+        """Yield all images in order, `batch_size` at a time, the next decoded meanwhile.
 
         Parameters
         ----------
@@ -481,19 +386,3 @@ class ImageSequence:
 
     def _warn(self):
         self._log.warn_once(len(self.source), "put blank images in their place")
-
-
-def _check_mode(mode):
-    if mode not in MODES:
-        raise ValueError(
-            f"The mode parameter of ImageSequence must be one of {MODES}. Got {mode!r} instead."
-        )
-
-
-def _open_source(method, source, file, *args, **options):
-    try:
-        return source(file, *args, **options)
-    except UnreadableError as error:
-        raise ImageReadError(
-            f"ImageSequence.{method} cannot read {os.fspath(file)!r}: {error}."
-        ) from error

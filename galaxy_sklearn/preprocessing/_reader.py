@@ -89,6 +89,7 @@ class ImageReader(TransformerMixin, BaseEstimator):
         Returns
         -------
         self : ImageReader
+            Ready to read.
 
         Raises
         ------

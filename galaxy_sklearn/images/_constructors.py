@@ -1,0 +1,201 @@
+"""The ways to make an ImageSequence."""
+
+import os
+
+import numpy as np
+
+from galaxy_sklearn.exceptions import ImageReadError
+from galaxy_sklearn.images._cache import LazyCache
+from galaxy_sklearn.images._decode import MODES, UnreadableError
+from galaxy_sklearn.images._sources import (
+    ArraySource,
+    EncodedSource,
+    FileSource,
+    Hdf5Source,
+    ZipSource,
+)
+
+
+class Constructors:
+    """The class methods of ImageSequence that make one from files, arrays or archives."""
+
+    @classmethod
+    def from_files(
+        cls,
+        paths,
+        *,
+        mode="RGB",
+        hdu=None,
+        on_error="raise",
+        n_jobs=None,
+        cache=None,
+        verbose=0,
+    ):
+        """Return the images of files, one each.
+
+        Parameters
+        ----------
+        paths : sequence of str or PathLike
+            JPEG, PNG, TIFF, WebP or FITS files, or HDF5 rows as ``"file.h5::dataset::row"``.
+        mode : {"RGB", "L", None}, default="RGB"
+            Bands of 8-bit images; None keeps grey as one band and makes the rest RGB. FITS,
+            HDF5 and 16-bit, 32-bit or float images keep their bands. EXIF orientation is ignored.
+        hdu : int or str, default=None
+            FITS extension by number or name; None takes the first that holds an image.
+        on_error : {"raise", "skip", "blank"}, default="raise"
+            What becomes of an image that cannot be read; see `ImageSequence`.
+        n_jobs : int, default=None
+            Threads that decode; None is every core.
+        cache : str or PathLike, default=None
+            Folder; when first read, all images pass the chain once into it, as by `cache`.
+        verbose : int, default=0
+            Above 0, a progress bar shows the filling of `cache`.
+
+        Returns
+        -------
+        ImageSequence
+            Not read yet.
+        """
+        _check_mode(mode)
+        images = cls(FileSource(paths, mode=mode, hdu=hdu), on_error=on_error, n_jobs=n_jobs)
+        if cache is not None:
+            images._lazy_cache = LazyCache(os.fspath(cache), images._index, verbose)
+        return images
+
+    @classmethod
+    def from_array(cls, array, *, names=None, n_jobs=None):
+        """Return the images of an array or memmap, which is not copied.
+
+        A memmap is pickled as the path of its file; an array in memory with its pixels.
+
+        Parameters
+        ----------
+        array : ndarray of shape (n, height, width, n_channels) or (n, height, width)
+            Pixels; whole numbers other than uint8 are read as float64.
+        names : sequence of str, default=None
+            Name of each image; None numbers them.
+        n_jobs : int, default=None
+            Threads that decode; None is every core.
+
+        Returns
+        -------
+        ImageSequence
+            Not read yet.
+
+        Raises
+        ------
+        ValueError
+            If `array` has another rank, holds no pixels or no numbers.
+        """
+        return cls(ArraySource(np.asanyarray(array), names), n_jobs=n_jobs)
+
+    @classmethod
+    def from_hdf5(cls, file, dataset, *, on_error="raise", n_jobs=None):
+        """Return the rows of an HDF5 dataset.
+
+        Parameters
+        ----------
+        file : str or PathLike
+            HDF5 file.
+        dataset : str
+            Name of a dataset of shape (n, height, width, n_channels) or (n, height, width).
+        on_error : {"raise", "skip", "blank"}, default="raise"
+            What becomes of an image that cannot be read; see `ImageSequence`.
+        n_jobs : int, default=None
+            Threads that decode; None is every core.
+
+        Returns
+        -------
+        ImageSequence
+            Not read yet.
+
+        Raises
+        ------
+        ImageReadError
+            If the file or the dataset cannot be read.
+        """
+        source = _open_source("from_hdf5", Hdf5Source, file, dataset)
+        return cls(source, on_error=on_error, n_jobs=n_jobs)
+
+    @classmethod
+    def from_zip(cls, file, members=None, *, mode="RGB", hdu=None, on_error="raise", n_jobs=None):
+        """Return the images in a zip file.
+
+        Parameters
+        ----------
+        file : str or PathLike
+            Zip file.
+        members : sequence of str, default=None
+            Names of members; None takes every image, in the order of the archive.
+        mode : {"RGB", "L", None}, default="RGB"
+            Bands of 8-bit images; None keeps grey as one band and makes the rest RGB. FITS,
+            HDF5 and 16-bit, 32-bit or float images keep their bands. EXIF orientation is ignored.
+        hdu : int or str, default=None
+            FITS extension by number or name; None takes the first that holds an image.
+        on_error : {"raise", "skip", "blank"}, default="raise"
+            What becomes of an image that cannot be read; see `ImageSequence`.
+        n_jobs : int, default=None
+            Threads that decode; None is every core.
+
+        Returns
+        -------
+        ImageSequence
+            Not read yet.
+
+        Raises
+        ------
+        ImageReadError
+            If the archive cannot be read.
+        """
+        _check_mode(mode)
+        source = _open_source("from_zip", ZipSource, file, members, mode=mode, hdu=hdu)
+        return cls(source, on_error=on_error, n_jobs=n_jobs)
+
+    @classmethod
+    def from_encoded(cls, data, offsets, *, names=None, mode="RGB", on_error="raise", n_jobs=None):
+        """Return images whose files lie end to end in memory.
+
+        Parameters
+        ----------
+        data : ndarray of uint8
+            JPEG, PNG, TIFF or WebP files.
+        offsets : array-like of int, shape (n + 1,)
+            File i is ``data[offsets[i]:offsets[i + 1]]``.
+        names : sequence of str, default=None
+            Name of each file; None numbers them.
+        mode : {"RGB", "L", None}, default="RGB"
+            Bands of 8-bit images; None keeps grey as one band and makes the rest RGB. FITS,
+            HDF5 and 16-bit, 32-bit or float images keep their bands. EXIF orientation is ignored.
+        on_error : {"raise", "skip", "blank"}, default="raise"
+            What becomes of an image that cannot be read; see `ImageSequence`.
+        n_jobs : int, default=None
+            Threads that decode; None is every core.
+
+        Returns
+        -------
+        ImageSequence
+            Not read yet.
+
+        Raises
+        ------
+        ValueError
+            If `data` are no bytes or `offsets` do not rise within them.
+        """
+        _check_mode(mode)
+        return cls(EncodedSource(data, offsets, names, mode=mode), on_error=on_error, n_jobs=n_jobs)
+
+
+def _check_mode(mode):
+    if mode not in MODES:
+        raise ValueError(
+            f"The mode parameter of ImageSequence must be one of {MODES}. Got {mode!r} instead."
+        )
+
+
+def _open_source(method, source, file, *args, **options):
+    try:
+        return source(file, *args, **options)
+    except UnreadableError as error:
+        raise ImageReadError(
+            f"ImageSequence.{method} cannot read {os.fspath(file)!r}: {error}."
+        ) from error
