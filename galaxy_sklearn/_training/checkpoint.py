@@ -1,0 +1,74 @@
+"""Checkpoints that survive a kill at any moment."""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from galaxy_sklearn._training.data import read_rows
+
+_FINGERPRINT_IMAGES = 16
+
+
+def fingerprint(params, dataset):
+    """Return a name for one fit: what is trained, and on what.
+
+    Parameters
+    ----------
+    params : dict
+        Everything that the result depends on.
+    dataset : LabelledImages
+        Targets and weights are hashed whole, the images by shape and a few samples.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(params):
+        digest.update(f"{name}={params[name]!r};".encode())
+    digest.update(np.ascontiguousarray(dataset.targets))
+    digest.update(np.ascontiguousarray(dataset.weights))
+    digest.update(repr(tuple(dataset.images.shape)).encode())
+    rows = np.linspace(0, len(dataset) - 1, min(_FINGERPRINT_IMAGES, len(dataset))).astype(int)
+    digest.update(np.ascontiguousarray(read_rows(dataset.images, rows)))
+    return digest.hexdigest()[:16]
+
+
+class Checkpoint:
+    """The newest state of one fit in a folder, replaced as a whole after every epoch.
+
+    Parameters
+    ----------
+    folder : path-like
+        Made if it is not there. Several fits may share it.
+    name : str
+        Fingerprint of the fit.
+    """
+
+    def __init__(self, folder, name):
+        self.path = Path(folder) / f"fit-{name}.pt"
+
+    def save(self, state):
+        """Write `state`; a kill leaves the old checkpoint or the new one, never a part."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        handle, partial = tempfile.mkstemp(dir=self.path.parent, suffix=".partial")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                torch.save(state, file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(partial, self.path)
+        except BaseException:
+            Path(partial).unlink(missing_ok=True)
+            raise
+
+    def load(self):
+        """Return the saved state on the CPU, or None if there is none."""
+        if not self.path.exists():
+            return None
+        return torch.load(self.path, map_location="cpu", weights_only=True)

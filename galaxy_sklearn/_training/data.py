@@ -1,0 +1,115 @@
+"""Labelled images and the batches they come in."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from galaxy_sklearn._validation import is_image_sequence, require_finite
+
+STATISTICS_SAMPLE = 4096  # images that the pixel statistics are taken from
+
+
+def read_rows(images, rows):
+    """Return `images[rows]` as an array, decoding what is not read yet."""
+    if is_image_sequence(images):
+        return images.read(rows)
+    return images[rows]
+
+
+@dataclass(eq=False)
+class LabelledImages(Dataset):
+    """Images with one target and one weight each.
+
+    Parameters
+    ----------
+    images : ndarray or ImageSequence of shape (n, height, width, n_channels)
+        Raw pixels.
+    targets : ndarray of shape (n, ...)
+        What the loss compares with.
+    weights : ndarray of shape (n,)
+        Weight of each image in the loss.
+    """
+
+    images: object
+    targets: np.ndarray
+    weights: np.ndarray
+
+    def __len__(self):
+        return len(self.targets)
+
+    def __getitem__(self, rows):
+        return self.images[rows], (self.targets[rows], self.weights[rows])
+
+    def batch(self, rows, name):
+        """Return ``(images, (targets, weights))`` of `rows` as tensors."""
+        images = np.ascontiguousarray(read_rows(self.images, rows))
+        require_finite(name, images, rows)
+        targets = torch.from_numpy(self.targets[rows])
+        weights = torch.from_numpy(self.weights[rows])
+        return torch.from_numpy(images), (targets, weights)
+
+
+def split_evenly(n_samples, batch_size):
+    """Return batch bounds: equal parts of about `batch_size`, none smaller, none dropped."""
+    n_batches = max(1, n_samples // batch_size)
+    return np.linspace(0, n_samples, n_batches + 1).round().astype(int)
+
+
+class ShuffledBatches:
+    """Iterate over a data set once in a fresh order, reading one batch ahead.
+
+    Parameters
+    ----------
+    dataset : LabelledImages
+        What to iterate over.
+    batch_size : int
+        About how many images a batch holds.
+    seed : int
+        Seed of the order.
+    name : str
+        Class name for messages.
+    """
+
+    def __init__(self, dataset, batch_size, seed, name):
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.seed = seed
+        self.name = name
+
+    def __len__(self):
+        return len(split_evenly(len(self.dataset), self.batch_size)) - 1
+
+    def __iter__(self):
+        order = np.random.default_rng(self.seed).permutation(len(self.dataset))
+        bounds = split_evenly(len(order), self.batch_size)
+        parts = [order[start:stop] for start, stop in zip(bounds, bounds[1:])]
+        with ThreadPoolExecutor(1) as pool:
+            ahead = pool.submit(self.dataset.batch, parts[0], self.name)
+            for part in parts[1:]:
+                batch, ahead = ahead.result(), pool.submit(self.dataset.batch, part, self.name)
+                yield batch
+            yield ahead.result()
+
+
+def pixel_statistics(images, weights):
+    """Return the weighted mean and standard deviation of each band, float64 (n_channels,).
+
+    At most `STATISTICS_SAMPLE` images spread evenly over the set are read; a band without
+    contrast gets a deviation of 1.
+    """
+    rows = np.flatnonzero(weights > 0)
+    if len(rows) > STATISTICS_SAMPLE:
+        rows = rows[np.linspace(0, len(rows) - 1, STATISTICS_SAMPLE).round().astype(int)]
+    shares = weights[rows] / weights[rows].sum()
+    mean, square = 0.0, 0.0
+    for start in range(0, len(rows), 64):
+        part = slice(start, start + 64)
+        block = np.asarray(read_rows(images, rows[part]), dtype=np.float64)
+        mean = mean + shares[part] @ block.mean((1, 2))
+        square = square + shares[part] @ (block**2).mean((1, 2))
+    variance = np.maximum(square - mean**2, 0)
+    flat = variance <= 1e-12 * np.maximum(square, np.finfo(np.float64).tiny)
+    return mean, np.where(flat, 1.0, np.sqrt(variance))

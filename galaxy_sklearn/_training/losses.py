@@ -1,0 +1,51 @@
+"""Losses over a batch with one weight an image."""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+class ClassificationLoss(nn.Module):
+    """Weighted cross-entropy with label smoothing and logit adjustment.
+
+    Parameters
+    ----------
+    label_smoothing : float
+        Share of each target spread over all classes.
+    class_weight : ndarray of shape (n_classes,)
+        Factor on the loss of each class.
+    prior : ndarray of shape (n_classes,), default=None
+        Class shares of the training set; given, their logarithm is added to the logits in
+        training only, so that prediction is made for equally frequent classes.
+
+    References
+    ----------
+    Menon et al. (2021), ICLR, eq. 10: the logit-adjusted loss.
+    """
+
+    def __init__(self, label_smoothing, class_weight, prior=None):
+        super().__init__()
+        self.label_smoothing = label_smoothing
+        self.register_buffer("class_weight", torch.as_tensor(class_weight))
+        adjustment = None if prior is None else torch.log(torch.as_tensor(prior))
+        self.register_buffer("adjustment", adjustment)
+
+    def forward(self, logits, codes, weights):
+        """Return the mean over the batch of weight times loss, a scalar.
+
+        Parameters
+        ----------
+        logits : Tensor of shape (n, n_classes)
+            Raw outputs.
+        codes : Tensor of shape (n,)
+            Class numbers.
+        weights : Tensor of shape (n,)
+            Weight of each image, 1 on average over the training set.
+        """
+        if self.adjustment is not None:
+            logits = logits + self.adjustment.to(logits.dtype)
+        losses = F.cross_entropy(
+            logits, codes, label_smoothing=self.label_smoothing, reduction="none"
+        )
+        weights = weights * self.class_weight[codes]
+        return (losses * weights.to(losses.dtype)).mean()

@@ -1,0 +1,308 @@
+"""The skorch net that an estimator holds."""
+
+import copy
+import math
+from contextlib import contextmanager, nullcontext
+
+import numpy as np
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import EpochTimer, PassthroughScoring
+
+from galaxy_sklearn._training.data import ShuffledBatches
+from galaxy_sklearn._training.device import memory_format
+
+
+def one_cycle(progress, warm_up=0.15):
+    """Return the learning-rate factor: linear up over `warm_up`, then half a cosine to zero."""
+    if progress < warm_up:
+        return max(progress / warm_up, 1e-3)
+    return 0.5 * (1 + math.cos(math.pi * (progress - warm_up) / (1 - warm_up)))
+
+
+SCHEDULES = {
+    "onecycle": one_cycle,
+    "cosine": lambda progress: 0.5 * (1 + math.cos(math.pi * progress)),
+    "constant": lambda progress: 1.0,
+}
+PARTIAL_FIT_RATE = 0.1  # of the highest learning rate: a fresh optimiser at full rate would forget
+
+
+class AveragedWeights:
+    """Exponential moving average of a module's weights and batch statistics.
+
+    Parameters
+    ----------
+    module : nn.Module
+        The module that is trained.
+    decay : float
+        Share of the old average that a step keeps; less during the first steps.
+    """
+
+    def __init__(self, module, decay):
+        self.decay = decay
+        self.steps = 0
+        self.average = [tensor.detach().clone() for tensor in self._tensors(module)]
+
+    @staticmethod
+    def _tensors(module):
+        return [t for t in module.state_dict().values() if t.is_floating_point()]
+
+    @torch.no_grad()
+    def update(self, module):
+        """Move the average one step towards the module's weights."""
+        self.steps += 1
+        decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
+        torch._foreach_lerp_(self.average, self._tensors(module), 1 - decay)
+
+    @torch.no_grad()
+    def swap(self, module):
+        """Exchange the average and the module's weights."""
+        for mine, theirs in zip(self.average, self._tensors(module)):
+            kept = theirs.clone()
+            theirs.copy_(mine)
+            mine.copy_(kept)
+
+    def state_dict(self):
+        """Return all that a resumed fit needs."""
+        return {"steps": self.steps, "average": self.average}
+
+    def load_state_dict(self, state):
+        """Take up the state of an earlier fit."""
+        self.steps = state["steps"]
+        for mine, theirs in zip(self.average, state["average"]):
+            mine.copy_(theirs)
+
+
+class TrainingNet(NeuralNet):
+    """A skorch net for batches of raw images: augmentation, autocast, schedule, averaging.
+
+    Parameters
+    ----------
+    module : ImageModel
+        What is trained, in place.
+    criterion : nn.Module
+        Called with (outputs, targets, weights).
+    owner : str
+        Class name for messages.
+    dtype : torch.dtype
+        Precision to compute in; bfloat16 means autocast over float32 weights.
+    augmentation : callable or None
+        Random views, see `GalaxyAugmentation`.
+    schedule : str
+        A key of `SCHEDULES`.
+    ema_decay : float or None
+        Decay of the averaged weights; None trains without averaging.
+    progressive : sequence of (float, int)
+        From which share of the training on images are resized to which side.
+    seed : int
+        All randomness of training follows from it and the epoch.
+    compiled : bool
+        Compile the network for training.
+    **kwargs
+        Passed to `skorch.NeuralNet`.
+    """
+
+    def __init__(
+        self,
+        module,
+        *,
+        criterion,
+        owner,
+        dtype,
+        augmentation,
+        schedule="onecycle",
+        ema_decay=None,
+        progressive=(),
+        seed=0,
+        compiled=False,
+        **kwargs,
+    ):
+        self.owner = owner
+        self.dtype = dtype
+        self.augmentation = augmentation
+        self.schedule = schedule
+        self.ema_decay = ema_decay
+        self.progressive = progressive
+        self.seed = seed
+        self.compiled = compiled
+        super().__init__(module, criterion=criterion, train_split=None, **kwargs)
+
+    @property
+    def _default_callbacks(self):
+        return [
+            ("epoch_timer", EpochTimer()),
+            ("train_loss", PassthroughScoring(name="train_loss", on_train=True)),
+        ]
+
+    def prepare(self, n_steps):
+        """Initialise for a run of `n_steps` optimiser steps, or of unknown length where None."""
+        self.initialize()
+        self.n_steps = n_steps
+        self.step_count = 0
+        self.epoch_seed = self.seed
+        self.generator = torch.Generator(self.device)
+        network = self.module_.network
+        self.forward_views = (torch.compile(network) if self.compiled else network).__call__
+        self.hits = 0
+        self.averaged = (
+            None
+            if self.ema_decay is None or n_steps is None
+            else AveragedWeights(self.module_, self.ema_decay)
+        )
+        return self
+
+    def start_epoch(self, seed):
+        """Restart all randomness of an epoch from `seed`."""
+        torch.manual_seed(seed)
+        self.generator.manual_seed(seed)
+        self.epoch_seed = seed
+        self.hits = 0
+
+    def get_iterator(self, dataset, training=False):
+        """Return the shuffled batches of this epoch."""
+        return ShuffledBatches(dataset, self.batch_size, self.epoch_seed, self.owner)
+
+    def autocast(self):
+        """Return the context in which the module computes."""
+        if self.dtype == torch.bfloat16:
+            return torch.autocast(torch.device(self.device).type, torch.bfloat16)
+        return nullcontext()
+
+    @property
+    def layout(self):
+        """Memory layout of the images."""
+        return memory_format(torch.device(self.device), self.dtype)
+
+    def current_size(self):
+        """Return the (height, width) to train at now."""
+        done = 1.0 if self.n_steps is None else self.step_count / self.n_steps
+        sides = [side for start, side in self.progressive if done >= start]
+        return (sides[-1], sides[-1]) if sides else self.module_.size
+
+    def set_learning_rate(self):
+        """Set the learning rate of the step to come."""
+        if self.n_steps is None:
+            factor = PARTIAL_FIT_RATE
+        else:
+            factor = SCHEDULES[self.schedule](self.step_count / self.n_steps)
+        for group in self.optimizer_.param_groups:
+            group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
+
+    def train_step_single(self, batch, **fit_params):
+        """Return loss and outputs of one batch after computing the gradients."""
+        self._set_training(True)
+        images, (targets, weights) = batch
+        images = images.to(self.device, non_blocking=True)
+        targets = targets.to(self.device, non_blocking=True)
+        weights = weights.to(self.device, non_blocking=True)
+        with torch.no_grad():
+            images = self.module_.standardise(images, self.layout)
+            views = self.module_.random_view(
+                images, self.augmentation, self.generator, self.current_size()
+            )
+            views = views.contiguous(memory_format=self.layout)
+        with self.autocast():
+            outputs = self.forward_views(views)
+        outputs = outputs if outputs.dtype == torch.float64 else outputs.float()
+        loss = self.criterion_(outputs, targets, weights)
+        loss.backward()
+        return {"loss": loss.detach(), "y_pred": outputs.detach()}
+
+    def train_step(self, batch, **fit_params):
+        """Take one optimiser step on a batch and move the averaged weights along."""
+        self.set_learning_rate()
+        step = super().train_step(batch, **fit_params)
+        self.step_count += 1
+        if self.averaged is not None:
+            self.averaged.update(self.module_)
+        targets = batch[1][0]
+        if targets.ndim == 1:
+            self.hits += (step["y_pred"].argmax(1) == targets.to(self.device)).sum()
+        return step
+
+    @contextmanager
+    def averaged_weights(self):
+        """Hold the averaged weights in the module during the block."""
+        if self.averaged is None:
+            yield
+            return
+        self.averaged.swap(self.module_)
+        try:
+            yield
+        finally:
+            self.averaged.swap(self.module_)
+
+    def finish(self):
+        """Keep the averaged weights and drop all that only training needs."""
+        if self.averaged is not None:
+            self.averaged.swap(self.module_)
+        self.averaged = None
+        self.generator = None
+        self.forward_views = None
+        self.hits = 0
+        self.module_.eval()
+        self.optimizer_.state.clear()
+        self.optimizer_.zero_grad(set_to_none=True)
+        return self
+
+    def __getstate__(self):
+        return super().__getstate__() | {"generator": None, "forward_views": None}
+
+    def resume_training(self):
+        """Make a finished net ready for further passes at a constant learning rate."""
+        if self.generator is None:
+            self.generator = torch.Generator(self.device)
+            self.forward_views = self.module_.network.__call__
+            self.n_steps = None
+        return self
+
+    def place(self, device):
+        """Move the net to `device`, for prediction or pickling."""
+        if torch.device(self.device) != device:
+            self.device = str(device)
+            self.module_.to(device)
+            self.criterion_.to(device)
+        return self
+
+    def on_cpu(self):
+        """Return the net itself if it is on the CPU, else a copy there."""
+        if torch.device(self.device).type == "cpu":
+            return self
+        return copy.deepcopy(self).place(torch.device("cpu"))
+
+    @torch.inference_mode()
+    def outputs(self, batch, views, *, embed=False):
+        """Return outputs for a raw batch, averaged over `views`, float64.
+
+        Parameters
+        ----------
+        batch : ndarray of shape (n, height, width, n_channels)
+            Raw pixels.
+        views : sequence of View
+            What to average over.
+        embed : bool, default=False
+            Average embeddings instead of class probabilities.
+
+        Returns
+        -------
+        ndarray of shape (n, n_outputs)
+        """
+        self.module_.eval()
+        raw = torch.from_numpy(np.ascontiguousarray(batch)).to(self.device, non_blocking=True)
+        images = self.module_.standardise(raw, self.layout)
+        total, seen, scale = 0, None, None
+        for view in views:
+            if view.scale != scale:
+                seen, scale = self.module_.plain_view(images, view.scale), view.scale
+            turned = view.turn(seen).contiguous(memory_format=self.layout)
+            with self.autocast():
+                total = total + self._output(turned, embed)
+        return (total / len(views)).cpu().numpy()
+
+    def _output(self, views, embed):
+        network = self.module_.network
+        if embed:
+            features = network.forward_head(network.forward_features(views), pre_logits=True)
+            return features.cpu().double()
+        return torch.softmax(self.module_(views).cpu().double(), dim=1)

@@ -1,0 +1,27 @@
+"""Randomness that leaves the caller's generators alone."""
+
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from sklearn.utils import check_random_state
+
+
+def draw_seed(random_state):
+    """Return a seed drawn from `random_state`, an int in [0, 2**31)."""
+    if random_state is None:
+        return int(np.random.default_rng().integers(2**31))
+    return int(check_random_state(random_state).randint(2**31 - 1))
+
+
+@contextmanager
+def forked_torch(device):
+    """Give the block its own global torch generators; the caller's come back unchanged."""
+    cuda = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=cuda):
+        yield
+
+
+def epoch_seed(seed, epoch):
+    """Return the seed of one epoch; a resumed fit needs nothing but these two numbers."""
+    return int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])

@@ -1,0 +1,99 @@
+"""The random view of a galaxy that training sees."""
+
+import math
+
+import torch
+
+from galaxy_sklearn.augmentation._warp import warp
+
+
+class GalaxyAugmentation:
+    """Random zoom, rotation, mirror and shift in one resampling, then brightness and colour.
+
+    A galaxy has no up and no handedness, so every rotation and mirror image is as likely as the
+    one observed. All is drawn per image, on the device of the batch, from the generator passed.
+
+    Parameters
+    ----------
+    zoom : tuple of float, default=(0.85, 1.2)
+        Range of the field seen, relative to the field that prediction sees.
+    rotate : bool, default=True
+        Rotate by any angle.
+    mirror : bool, default=True
+        Mirror every second image.
+    shift : float, default=0.04
+        Largest shift of the centre along each axis, as a fraction of the shorter side.
+    contrast : float, default=0.2
+        Largest relative change of contrast, common to all bands.
+    colour : float, default=0.1
+        Largest relative change of each band's contrast, and largest offset of each band in units
+        of the training set's standard deviation.
+
+    References
+    ----------
+    Dieleman, Willett & Dambre (2015), MNRAS 450, 1441, section 6.3: one affine resampling
+    instead of several.
+    """
+
+    def __init__(
+        self, *, zoom=(0.85, 1.2), rotate=True, mirror=True, shift=0.04, contrast=0.2, colour=0.1
+    ):
+        self.zoom = zoom
+        self.rotate = rotate
+        self.mirror = mirror
+        self.shift = shift
+        self.contrast = contrast
+        self.colour = colour
+
+    def __repr__(self):
+        values = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
+        return f"GalaxyAugmentation({values})"
+
+    def __eq__(self, other):
+        return type(other) is type(self) and vars(other) == vars(self)
+
+    __hash__ = None
+
+    def __call__(self, images, size, *, field, generator):
+        """Return one random view of each image.
+
+        Parameters
+        ----------
+        images : Tensor of shape (n, n_channels, height, width)
+            Standardised pixels.
+        size : tuple of int
+            (height, width) of the views in pixels.
+        field : float
+            Field that prediction sees, as a fraction of the shorter side.
+        generator : torch.Generator
+            On the device of `images`.
+
+        Returns
+        -------
+        Tensor of shape (n, n_channels, *size)
+        """
+        n, device = len(images), images.device
+
+        def uniform(low, high, *shape):
+            return low + (high - low) * torch.rand(
+                *(shape or (n,)), generator=generator, device=device
+            )
+
+        views = warp(
+            images,
+            size,
+            zoom=field * uniform(*self.zoom),
+            angle=uniform(0, 2 * math.pi if self.rotate else 0),
+            mirror=1 - 2 * (uniform(0, 1) < 0.5 * self.mirror).float(),
+            shift_x=uniform(-self.shift, self.shift),
+            shift_y=uniform(-self.shift, self.shift),
+        )
+        return self._photometry(views, uniform)
+
+    def _photometry(self, views, uniform):
+        if not (self.contrast or self.colour):
+            return views
+        n, bands = views.shape[:2]
+        gain = 1 + uniform(-self.contrast, self.contrast, n, 1, 1, 1)
+        gain = gain + uniform(-self.colour, self.colour, n, bands, 1, 1)
+        return torch.addcmul(uniform(-self.colour, self.colour, n, bands, 1, 1), views, gain)

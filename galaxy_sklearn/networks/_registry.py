@@ -1,0 +1,64 @@
+"""Networks by name."""
+
+import difflib
+import inspect
+
+from galaxy_sklearn.networks._galaxynet import GalaxyNet
+from galaxy_sklearn.networks._linear import Linear
+from galaxy_sklearn.networks._simple_cnn import SimpleCNN
+from galaxy_sklearn.networks._timm import TimmNetwork
+
+_NETWORKS = {"galaxynet": GalaxyNet, "linear": Linear, "simple_cnn": SimpleCNN}
+_TIMM = "timm/"
+
+
+def available():
+    """Return the names of this package's own networks, sorted."""
+    return sorted(_NETWORKS)
+
+
+def build_network(name, n_channels, n_classes, image_size, **params):
+    """Return a new network.
+
+    Parameters
+    ----------
+    name : str
+        One of `available()`, or ``"timm/<model>"`` for any model of timm.
+    n_channels : int
+        Bands of the images.
+    n_classes : int
+        Number of logits.
+    image_size : tuple of int
+        (height, width) of the images in pixels.
+    **params
+        The network's own keyword parameters.
+
+    Returns
+    -------
+    torch.nn.Module
+
+    Raises
+    ------
+    ValueError
+        If there is no network of that name, it has no such parameter, or the images are too small.
+    """
+    if name.startswith(_TIMM):
+        return TimmNetwork(
+            n_channels, n_classes, image_size, model=name.removeprefix(_TIMM), **params
+        )
+    if name not in _NETWORKS:
+        close = difflib.get_close_matches(name, _NETWORKS, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise ValueError(
+            f"There is no network {name!r}: the names are {', '.join(available())}, and "
+            f'"timm/<model>" for any model of timm.{hint}'
+        )
+    network = _NETWORKS[name]
+    known = list(inspect.signature(network).parameters)[3:]
+    unknown = sorted(set(params) - set(known))
+    if unknown:
+        raise ValueError(
+            f"The network {name!r} has no parameter {unknown[0]!r}; it takes "
+            f"{', '.join(known) or 'none'}."
+        )
+    return network(n_channels, n_classes, image_size, **params)

@@ -1,0 +1,5 @@
+"""Image networks as scikit-learn estimators."""
+
+from galaxy_sklearn.neural_network._classifier import GalaxyClassifier
+
+__all__ = ["GalaxyClassifier"]

@@ -1,0 +1,263 @@
+"""What every estimator that trains a network has in common."""
+
+import math
+import os
+from pathlib import Path
+
+import joblib
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+from tqdm.auto import tqdm
+
+from galaxy_sklearn._training.checkpoint import Checkpoint, fingerprint
+from galaxy_sklearn._training.data import pixel_statistics, split_evenly
+from galaxy_sklearn._training.device import memory_format, resolve_device, resolve_precision
+from galaxy_sklearn._training.loop import BestEpoch, EpochLoop
+from galaxy_sklearn._training.model import ImageModel
+from galaxy_sklearn._training.net import TrainingNet
+from galaxy_sklearn._training.pretrained import load_trunk, read_weights
+from galaxy_sklearn._training.seeding import draw_seed, epoch_seed, forked_torch
+from galaxy_sklearn._validation import is_image_sequence, require_finite, validate_images
+from galaxy_sklearn.augmentation._galaxy import GalaxyAugmentation
+from galaxy_sklearn.augmentation._views import test_time_views
+from galaxy_sklearn.networks._registry import build_network
+
+_NESTED = {"network": "network_params", "optimizer": "optimizer_params"}
+_OPTIMIZERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torch.optim.SGD}
+_NOT_IN_FINGERPRINT = {"verbose", "checkpoint_dir", "device", "callbacks", "tta", "warm_start"}
+
+
+class NestedParamsMixin:
+    """Reach the entries of `network_params` as ``network__name``, and the optimizer's likewise."""
+
+    def get_params(self, deep=True):
+        """Return parameters by name, nested entries too when `deep`."""
+        params = super().get_params(deep=deep)
+        if deep:
+            for prefix, owner in _NESTED.items():
+                if isinstance(params.get(owner), dict):
+                    params |= {f"{prefix}__{name}": v for name, v in params[owner].items()}
+        return params
+
+    def set_params(self, **params):
+        """Set parameters; ``network__dropout=0.3`` sets one entry of `network_params`."""
+        nested = {name: value for name, value in params.items() if self._owner(name)}
+        super().set_params(**{k: v for k, v in params.items() if k not in nested})
+        for name, value in nested.items():
+            owner = self._owner(name)
+            entry = {name.partition("__")[2]: value}
+            setattr(self, owner, {**(getattr(self, owner) or {}), **entry})
+        return self
+
+    @staticmethod
+    def _owner(name):
+        prefix, separator, _ = name.partition("__")
+        return _NESTED.get(prefix) if separator else None
+
+
+class ImageNetEstimator(NestedParamsMixin, BaseEstimator):
+    """Build, train and run a network on images; subclasses say what it is trained for.
+
+    A subclass defines `_make_criterion()` and the public methods.
+    """
+
+    def _device(self):
+        return resolve_device(self.device)
+
+    def _augmentation(self):
+        return GalaxyAugmentation() if self.augmentation == "galaxy" else self.augmentation
+
+    def _n_epochs(self, n_samples):
+        """Return `max_epochs`, or as many as give a small set enough steps and a big one few.
+
+        About 1,000 optimiser steps, growing with the square root of the size beyond 2,000 images.
+        """
+        if self.max_epochs != "auto":
+            return self.max_epochs
+        steps_per_epoch = len(split_evenly(n_samples, self.batch_size)) - 1
+        n_steps = 1000 * math.sqrt(max(1.0, n_samples / 2000))
+        return max(4, round(n_steps / steps_per_epoch))
+
+    def _build_model(self, images, weights, n_outputs):
+        params = dict(self.network_params or {})
+        if self.pretrained is True:
+            if not self.network.startswith("timm/"):
+                raise ValueError(
+                    f"{type(self).__name__}(pretrained=True) needs a network of timm: there are "
+                    f"no published weights for {self.network!r}."
+                )
+            params["pretrained"] = True
+        height, width, channels = self.image_shape_
+        network = build_network(self.network, channels, n_outputs, (height, width), **params)
+        self._load_pretrained(network)
+        mean, std = pixel_statistics(images, weights)
+        model = ImageModel(network, mean, std, image_size=(height, width), field=1.0)
+        dtype = resolve_precision(self.precision, self._device(), network.dtype)
+        layout = memory_format(self._device(), dtype)
+        stored = torch.float64 if dtype == torch.float64 else torch.float32
+        return model.to(dtype=stored, memory_format=layout), dtype
+
+    def _load_pretrained(self, network):
+        if self.pretrained is None or self.pretrained is True:
+            return
+        if isinstance(self.pretrained, str | os.PathLike):
+            load_trunk(network, read_weights(self.pretrained), repr(str(self.pretrained)))
+            return
+        check_is_fitted(self.pretrained)
+        fitted = getattr(self.pretrained, "estimator", self.pretrained)
+        weights = fitted.net_.module_.network.state_dict()
+        load_trunk(network, weights, f"the fitted {type(fitted).__name__}")
+
+    def _build_net(self, images, weights, n_outputs, *, seed):
+        model, dtype = self._build_model(images, weights, n_outputs)
+        undecayed = [name for name, p in model.named_parameters() if p.ndim <= 1]
+        device = self._device()
+        return TrainingNet(
+            model,
+            criterion=self._make_criterion(),
+            owner=type(self).__name__,
+            dtype=dtype,
+            augmentation=self._augmentation(),
+            schedule=self.schedule,
+            ema_decay=self.ema_decay,
+            seed=seed,
+            compiled=self.compile,
+            optimizer=_OPTIMIZERS[self.optimizer],
+            optimizer__weight_decay=self.weight_decay,
+            optimizer__fused=device.type != "mps",
+            optimizer__param_groups=[(name, {"weight_decay": 0.0}) for name in undecayed],
+            **{f"optimizer__{k}": v for k, v in (self.optimizer_params or {}).items()},
+            lr=self.learning_rate,
+            batch_size=self.batch_size,
+            device=str(device),
+            callbacks=self.callbacks,
+            verbose=0,
+        )
+
+    def _train(self, dataset, n_outputs, *, validate=None):
+        """Train a fresh net, or the held one again under `warm_start`, on `dataset`."""
+        seed = draw_seed(self.random_state)
+        n_epochs = self._n_epochs(len(dataset))
+        n_steps = n_epochs * (len(split_evenly(len(dataset), self.batch_size)) - 1)
+        earlier = getattr(self, "net_", None) if self.warm_start else None
+        with forked_torch(self._device()):
+            torch.manual_seed(seed)
+            net = self._build_net(dataset.images, dataset.weights, n_outputs, seed=seed)
+            if earlier is not None:
+                net.module.load_state_dict(earlier.module_.state_dict())
+            net.prepare(n_steps)
+            loop = EpochLoop(
+                net,
+                dataset,
+                n_epochs,
+                validate=validate,
+                best=BestEpoch(self.n_iter_no_change) if self.early_stopping else None,
+                checkpoint=self._checkpoint(dataset, seed),
+                verbose=self.verbose,
+            )
+            self.n_iter_ = loop.run()
+        self._keep(net)
+
+    def _keep(self, net):
+        self.net_ = net
+        self.history_ = [
+            {name: value for name, value in row.items() if name != "batches"} for row in net.history
+        ]
+        self.loss_curve_ = [row["train_loss"] for row in self.history_]
+        self.validation_scores_ = [
+            row["valid_score"] for row in self.history_ if "valid_score" in row
+        ]
+        for row in net.history:
+            row["batches"] = []
+
+    def _checkpoint(self, dataset, seed):
+        if self.checkpoint_dir is None:
+            return None
+        params = self.get_params(deep=False)
+        params = {k: v for k, v in params.items() if k not in _NOT_IN_FINGERPRINT}
+        params |= {"random_state": seed, "class": type(self).__name__}
+        return Checkpoint(self.checkpoint_dir, fingerprint(params, dataset))
+
+    def _train_further(self, dataset, n_outputs):
+        """Take one pass over `dataset` at a tenth of the learning rate."""
+        device = self._device()
+        with forked_torch(device):
+            if not hasattr(self, "net_"):
+                seed = draw_seed(self.random_state)
+                torch.manual_seed(seed)
+                net = self._build_net(dataset.images, dataset.weights, n_outputs, seed=seed)
+                net.prepare(None)
+                self.n_iter_ = 0
+            else:
+                net = self.net_.place(device).resume_training()
+            net.start_epoch(epoch_seed(net.seed, self.n_iter_))
+            net.fit_loop(dataset, epochs=1)
+            net.module_.eval()
+        self.n_iter_ += 1
+        self._keep(net)
+
+    def _outputs(self, X, *, embed=False):
+        """Return averaged outputs for `X`, float64 (n_samples, n_outputs)."""
+        check_is_fitted(self)
+        images = validate_images(self, X, reset=False)
+        net = self.net_.place(self._device())
+        views = test_time_views(self.tta)
+        parts, row = [], 0
+        with tqdm(
+            total=len(images),
+            desc=f"{type(self).__name__}: predicting",
+            unit="image",
+            disable=not self.verbose,
+        ) as bar:
+            for batch in self._batches(images):
+                require_finite(type(self).__name__, batch, range(row, row + len(batch)))
+                parts.append(net.outputs(batch, views, embed=embed))
+                row += len(batch)
+                bar.update(len(batch))
+        return np.concatenate(parts)
+
+    def _batches(self, images):
+        if is_image_sequence(images):
+            yield from images.batches(self.batch_size)
+            return
+        for start in range(0, len(images), self.batch_size):
+            yield images[start : start + self.batch_size]
+
+    def __getstate__(self):
+        state = super().__getstate__()
+        if "net_" in state:
+            state = {**state, "net_": state["net_"].on_cpu()}
+        return state
+
+    def save(self, path):
+        """Write the fitted estimator to a file that `load` opens, on any device.
+
+        Parameters
+        ----------
+        path : path-like
+            Written compressed, as a whole or not at all. Like every pickle, open it only if you
+            trust where it comes from.
+        """
+        check_is_fitted(self)
+        path = Path(path)
+        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+        try:
+            joblib.dump(self, partial, compress=3)
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, path):
+        """Return the estimator saved under `path`.
+
+        Raises ValueError if the file holds something else.
+        """
+        estimator = joblib.load(path)
+        if not isinstance(estimator, cls):
+            raise ValueError(
+                f"{str(path)!r} holds a {type(estimator).__name__}, not a {cls.__name__}."
+            )
+        return estimator

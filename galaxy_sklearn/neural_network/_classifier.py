@@ -1,0 +1,443 @@
+"""GalaxyClassifier: an image network as a scikit-learn classifier."""
+
+import os
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import ClassifierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.model_selection import train_test_split
+from sklearn.utils.class_weight import compute_class_weight
+
+from galaxy_sklearn._training.data import LabelledImages
+from galaxy_sklearn._training.device import PRECISIONS
+from galaxy_sklearn._training.losses import ClassificationLoss
+from galaxy_sklearn._training.net import SCHEDULES
+from galaxy_sklearn._validation import (
+    FRACTION,
+    NON_NEGATIVE,
+    POSITIVE,
+    POSITIVE_INT,
+    HasMethods,
+    Interval,
+    StrOptions,
+    encode_labels,
+    fit_context,
+    validate_images,
+    validate_sample_weight,
+)
+from galaxy_sklearn.augmentation._views import test_time_views
+from galaxy_sklearn.neural_network._base import _OPTIMIZERS, ImageNetEstimator
+
+
+class GalaxyClassifier(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClassifierMixin, ImageNetEstimator
+):
+    """Tell galaxies apart by their images.
+
+    The defaults are the recipe that did best on real galaxies (see ``docs/benchmarks.md``): a
+    user who tunes nothing gets it, with 300 images as with 300,000.
+
+    Parameters
+    ----------
+    network : str, default="galaxynet"
+        Name of the network: ``"galaxynet"``, ``"simple_cnn"``, ``"linear"``, or
+        ``"timm/<model>"`` for any model of timm.
+    network_params : dict, default=None
+        Keyword arguments of the network; each is also a parameter ``network__<name>``.
+    pretrained : bool, path-like or fitted estimator, default=None
+        What to start from: True for timm's published weights, a weights file (``.safetensors`` or
+        ``.pth``), or a fitted estimator of this package inside
+        `sklearn.frozen.FrozenEstimator`. The last layer starts afresh where the classes differ.
+    image_shape : tuple of int, default=None
+        (height, width) or (height, width, n_channels) that 2-D rows of pixels are folded to. None
+        reads a row as a square grey image, a square RGB image, or one line of pixels, whichever
+        fits first.
+    augmentation : "galaxy", callable or None, default="galaxy"
+        Random views in training, see `galaxy_sklearn.augmentation.GalaxyAugmentation`; None
+        trains on the images as they are.
+    tta : None, "d4", float or list of these, default=None
+        Views that prediction averages over: the eight rotations and mirror images, fields of
+        view relative to the plain one, or both (``["d4", 0.9, 1.1]``).
+    loss : {"cross_entropy", "logit_adjusted"}, default="cross_entropy"
+        ``"logit_adjusted"`` aims at equal recall of rare and common classes.
+    label_smoothing : float, default=0.1
+        Share of each target spread over all classes.
+    class_weight : dict or "balanced", default=None
+        Weight of each class in the loss.
+    optimizer : {"adamw", "adam", "sgd"}, default="adamw"
+        Optimiser of the network's weights.
+    optimizer_params : dict, default=None
+        Further keyword arguments of the optimiser; each is also a parameter
+        ``optimizer__<name>``.
+    learning_rate : float, default=0.003
+        Highest learning rate.
+    schedule : {"onecycle", "cosine", "constant"}, default="onecycle"
+        Course of the learning rate over the training.
+    weight_decay : float, default=0.05
+        Decay of all weights but biases and normalisation factors.
+    max_epochs : int or "auto", default="auto"
+        Passes over the training set. ``"auto"`` counts steps instead: about 1,000 up to 2,000
+        images, and growing with the square root of the number of images beyond.
+    batch_size : int, default=128
+        About how many images make a step; the set is cut into equal parts and none is dropped.
+    ema_decay : float or None, default=0.998
+        Decay of the moving average of the weights that is kept in the end; None keeps the last.
+    early_stopping : bool, default=False
+        Set part of the training set aside, stop when its accuracy no longer grows, and keep the
+        weights of the best epoch.
+    validation_fraction : float, default=0.1
+        Part set aside under `early_stopping`, with equal class shares.
+    n_iter_no_change : int, default=10
+        Epochs without a better accuracy before stopping.
+    warm_start : bool, default=False
+        Let `fit` start from the weights of the previous fit.
+    checkpoint_dir : path-like, default=None
+        Folder in which `fit` saves its state after every epoch. The same fit on the same data
+        goes on from there after a kill, and ends with the same model.
+    device : str, default="auto"
+        ``"auto"`` is CUDA, then MPS, then the CPU; or any name PyTorch knows.
+    precision : {"auto", "float32", "bf16", "float64"}, default="auto"
+        ``"auto"`` is bfloat16 where the hardware multiplies it natively, else float32.
+    compile : bool, default=False
+        Compile the network for training.
+    callbacks : list, default=None
+        Further skorch callbacks.
+    verbose : int, default=0
+        1 shows progress bars.
+    random_state : int, RandomState instance or None, default=None
+        Seed of everything random; two fits with one seed are identical on one machine. The global
+        generators of NumPy and PyTorch are never touched.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels, sorted.
+    n_features_in_ : int
+        Values in one image.
+    image_shape_ : tuple of int
+        (height, width, n_channels) of the training images.
+    pixel_kind_ : {"uint8", "float"}
+        Kind of pixels seen in `fit`.
+    n_iter_ : int
+        Epochs run.
+    loss_curve_ : list of float
+        Mean training loss of each epoch.
+    validation_scores_ : list of float
+        Validation accuracy of each epoch; empty without `early_stopping`.
+    history_ : list of dict
+        All that was recorded in each epoch.
+    net_ : skorch.NeuralNet
+        The trained net.
+
+    Examples
+    --------
+    >>> from galaxy_sklearn import GalaxyClassifier
+    >>> from galaxy_sklearn.datasets import make_galaxies
+    >>> X, y = make_galaxies(60, image_size=32, random_state=0)
+    >>> model = GalaxyClassifier("simple_cnn", max_epochs=2, random_state=0).fit(X, y)
+    >>> model.predict_proba(X[:3]).shape
+    (3, 5)
+    """
+
+    _parameter_constraints: dict = {
+        "network": [str],
+        "network_params": [dict, None],
+        "pretrained": ["boolean", str, os.PathLike, HasMethods("fit"), None],
+        "image_shape": ["array-like", None],
+        "augmentation": [StrOptions({"galaxy"}), callable, None],
+        "tta": [StrOptions({"d4"}), POSITIVE, list, tuple, None],
+        "loss": [StrOptions({"cross_entropy", "logit_adjusted"})],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "class_weight": [StrOptions({"balanced"}), dict, None],
+        "optimizer": [StrOptions(set(_OPTIMIZERS))],
+        "optimizer_params": [dict, None],
+        "learning_rate": [POSITIVE],
+        "schedule": [StrOptions(set(SCHEDULES))],
+        "weight_decay": [NON_NEGATIVE],
+        "max_epochs": [POSITIVE_INT, StrOptions({"auto"})],
+        "batch_size": [POSITIVE_INT],
+        "ema_decay": [FRACTION, None],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [FRACTION],
+        "n_iter_no_change": [POSITIVE_INT],
+        "warm_start": ["boolean"],
+        "checkpoint_dir": [str, os.PathLike, None],
+        "device": [str],
+        "precision": [StrOptions({"auto", *PRECISIONS})],
+        "compile": ["boolean"],
+        "callbacks": [list, None],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        network="galaxynet",
+        *,
+        network_params=None,
+        pretrained=None,
+        image_shape=None,
+        augmentation="galaxy",
+        tta=None,
+        loss="cross_entropy",
+        label_smoothing=0.1,
+        class_weight=None,
+        optimizer="adamw",
+        optimizer_params=None,
+        learning_rate=0.003,
+        schedule="onecycle",
+        weight_decay=0.05,
+        max_epochs="auto",
+        batch_size=128,
+        ema_decay=0.998,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        warm_start=False,
+        checkpoint_dir=None,
+        device="auto",
+        precision="auto",
+        compile=False,
+        callbacks=None,
+        verbose=0,
+        random_state=None,
+    ):
+        self.network = network
+        self.network_params = network_params
+        self.pretrained = pretrained
+        self.image_shape = image_shape
+        self.augmentation = augmentation
+        self.tta = tta
+        self.loss = loss
+        self.label_smoothing = label_smoothing
+        self.class_weight = class_weight
+        self.optimizer = optimizer
+        self.optimizer_params = optimizer_params
+        self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.weight_decay = weight_decay
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.ema_decay = ema_decay
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.warm_start = warm_start
+        self.checkpoint_dir = checkpoint_dir
+        self.device = device
+        self.precision = precision
+        self.compile = compile
+        self.callbacks = callbacks
+        self.verbose = verbose
+        self.random_state = random_state
+
+    @fit_context
+    def fit(self, X, y, sample_weight=None):
+        """Train a fresh network; a second call forgets the first, unless `warm_start`.
+
+        Parameters
+        ----------
+        X : array-like or ImageSequence
+            Images (n_samples, height, width, n_channels), (n_samples, height, width), or rows of
+            pixels (n_samples, n_pixels); uint8 0..255 or finite floating-point values.
+        y : array-like of shape (n_samples,)
+            Class names or numbers; at least two must differ.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each image in the loss; None weighs all alike.
+
+        Returns
+        -------
+        self : GalaxyClassifier
+
+        Raises
+        ------
+        TypeError
+            If X holds file names.
+        ValueError
+            If X is empty, holds NaN or infinity, or does not fit y; if fewer than two classes
+            have weight; if a parameter is out of range; if the network does not take such images.
+        """
+        test_time_views(self.tta)
+        again = self.warm_start and hasattr(self, "net_")
+        images = validate_images(self, X, reset=not again)
+        classes, codes = encode_labels(self, y, len(images))
+        weights = validate_sample_weight(self, sample_weight, len(images))
+        if again and not np.array_equal(classes, self.classes_):
+            raise ValueError(
+                f"GalaxyClassifier(warm_start=True) was fitted on the classes "
+                f"{self.classes_.tolist()} and got {classes.tolist()}."
+            )
+        self.classes_ = classes
+        self._weigh_classes(codes, weights)
+        training, held_out = self._split(codes)
+        dataset = self._dataset(images, codes, weights, training)
+        validate = None
+        if held_out is not None:
+            validation = self._dataset(images, codes, weights, held_out)
+            validate = self._validator(validation)
+        self._train(dataset, len(classes), validate=validate)
+        return self
+
+    @fit_context
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """Take one pass over some images, at a tenth of the learning rate.
+
+        Parameters
+        ----------
+        X : array-like or ImageSequence
+            Images, as in `fit`.
+        y : array-like of shape (n_samples,)
+            Labels among `classes`.
+        classes : array-like of shape (n_classes,), default=None
+            All labels there will ever be; needed in the first call.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each image in the loss.
+
+        Returns
+        -------
+        self : GalaxyClassifier
+
+        Raises
+        ------
+        ValueError
+            If the first call has no `classes`, or `y` holds a label that is not among them.
+        """
+        first = not hasattr(self, "net_")
+        images = validate_images(self, X, reset=first)
+        if first:
+            if classes is None:
+                raise ValueError("GalaxyClassifier.partial_fit needs classes in its first call.")
+            self.classes_, _ = encode_labels(self, classes, len(classes))
+        elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
+            raise ValueError(
+                f"GalaxyClassifier.partial_fit was begun with the classes "
+                f"{self.classes_.tolist()} and got {np.unique(classes).tolist()}."
+            )
+        codes = self._codes(y, len(images))
+        weights = validate_sample_weight(self, sample_weight, len(images))
+        if first:
+            self._weigh_classes(codes, weights, every_class=False)
+        self._train_further(self._dataset(images, codes, weights, slice(None)), len(self.classes_))
+        return self
+
+    def _codes(self, y, n_samples):
+        present, codes = encode_labels(self, y, n_samples, fewest=1)
+        unknown = np.setdiff1d(present, self.classes_)
+        if len(unknown):
+            raise ValueError(
+                f"GalaxyClassifier got the label {unknown[0]!r}, which is not among the classes "
+                f"{self.classes_.tolist()}."
+            )
+        return np.searchsorted(self.classes_, present)[codes]
+
+    def _weigh_classes(self, codes, weights, *, every_class=True):
+        shares = np.bincount(codes, weights=weights, minlength=len(self.classes_))
+        if every_class and np.count_nonzero(shares) < 2:
+            raise ValueError(
+                "GalaxyClassifier needs at least two classes; sample_weight leaves only one class."
+            )
+        present = shares > 0
+        self._prior = np.maximum(shares, shares[present].min()) / shares.sum()
+        self._class_weight = np.ones(len(self.classes_))
+        if self.class_weight == "balanced":
+            self._class_weight[present] = shares.sum() / (present.sum() * shares[present])
+        elif self.class_weight is not None:
+            self._class_weight = compute_class_weight(
+                self.class_weight, classes=self.classes_, y=self.classes_[codes]
+            )
+
+    def _dataset(self, images, codes, weights, rows):
+        if not isinstance(rows, slice):
+            images = images[rows]
+        weights = weights[rows]
+        return LabelledImages(images, codes[rows], weights / weights.mean())
+
+    def _split(self, codes):
+        if not self.early_stopping:
+            return slice(None), None
+        rows = np.arange(len(codes))
+        seed = self.random_state if isinstance(self.random_state, Integral) else 0
+        try:
+            return train_test_split(
+                rows, test_size=self.validation_fraction, stratify=codes, random_state=seed
+            )
+        except ValueError as error:
+            raise ValueError(
+                f"GalaxyClassifier(early_stopping=True) cannot set aside "
+                f"{self.validation_fraction:.0%} of {len(codes)} images with every class in both "
+                f"parts: {error}"
+            ) from error
+
+    def _validator(self, dataset):
+        views = test_time_views(None)
+
+        def validate(net):
+            batches = self._batches(dataset.images)
+            proba = np.concatenate([net.outputs(batch, views) for batch in batches])
+            right = proba.argmax(1) == dataset.targets
+            chosen = proba[np.arange(len(proba)), dataset.targets]
+            return {
+                "valid_loss": -np.average(
+                    np.log(np.maximum(chosen, 1e-12)), weights=dataset.weights
+                ),
+                "valid_score": np.average(right, weights=dataset.weights),
+            }
+
+        return validate
+
+    def _make_criterion(self):
+        prior = self._prior if self.loss == "logit_adjusted" else None
+        return ClassificationLoss(float(self.label_smoothing), self._class_weight, prior)
+
+    def predict_proba(self, X):
+        """Return the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like or ImageSequence
+            Images of the shape and pixel kind seen in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            In the order of `classes_`; rows sum to 1. Averaged over the views of `tta`.
+
+        Raises
+        ------
+        ValueError
+            If the images have another shape or pixel kind, or hold NaN or infinity.
+        """
+        return self._outputs(X)
+
+    def predict(self, X):
+        """Return the most probable class of each image, shape (n_samples,)."""
+        proba = self.predict_proba(X)
+        return self.classes_[proba.argmax(axis=1)]
+
+    def predict_log_proba(self, X):
+        """Return the logarithm of `predict_proba`, shape (n_samples, n_classes)."""
+        return np.log(np.maximum(self.predict_proba(X), np.finfo(np.float64).tiny))
+
+    def decision_function(self, X):
+        """Return log-probabilities (n_samples, n_classes), or log-odds (n_samples,) of two."""
+        log_proba = self.predict_log_proba(X)
+        return log_proba if len(self.classes_) > 2 else log_proba[:, 1] - log_proba[:, 0]
+
+    def transform(self, X):
+        """Return embeddings: what the network's last layer sees.
+
+        Parameters
+        ----------
+        X : array-like or ImageSequence
+            Images of the shape and pixel kind seen in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_embedding)
+            Averaged over the views of `tta`.
+        """
+        return self._outputs(X, embed=True)
+
+    @property
+    def _n_features_out(self):
+        return self.net_.module_.network.n_embedding

@@ -1,0 +1,16 @@
+"""scikit-learn's common checks on every public estimator."""
+
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from galaxy_sklearn import GalaxyClassifier
+
+ESTIMATORS = [
+    GalaxyClassifier(
+        "linear", augmentation=None, label_smoothing=0.0, max_epochs=150, random_state=0
+    ),
+]
+
+
+@parametrize_with_checks(ESTIMATORS)
+def test_scikit_learn_common_checks(estimator, check):
+    check(estimator)
