@@ -175,7 +175,7 @@ def _pixel_kind(dtype):
     return "uint8" if dtype == np.uint8 else "float"
 
 
-def _remember_or_compare(estimator, images, *, reset, rows):
+def _remember_or_compare(estimator, images, *, reset, rows, any_size=False):
     name = type(estimator).__name__
     shape, kind = tuple(images.shape[1:]), _pixel_kind(images.dtype)
     if reset:
@@ -191,7 +191,8 @@ def _remember_or_compare(estimator, images, *, reset, rows):
         if not rows and hasattr(estimator, "feature_names_in_"):
             del estimator.feature_names_in_
         return
-    if shape != estimator.image_shape_:
+    compared = slice(2, 3) if any_size else slice(3)
+    if shape[compared] != estimator.image_shape_[compared]:
         raise ValueError(
             f"{name} was fitted on images of shape {estimator.image_shape_} (height, width, "
             f"channels) and got images of shape {shape}."
@@ -203,7 +204,7 @@ def _remember_or_compare(estimator, images, *, reset, rows):
         )
 
 
-def validate_images(estimator, X, *, reset):
+def validate_images(estimator, X, *, reset, any_size=False):
     """Return `X` as images, checked; numbers keep their memory where they can.
 
     Sets `n_features_in_` (height * width * channels), `image_shape_` and `pixel_kind_` on the
@@ -220,6 +221,8 @@ def validate_images(estimator, X, *, reset):
         (n_samples, n_pixels). An `ImageSequence` is returned as it is, not read.
     reset : bool
         True in `fit`.
+    any_size : bool, default=False
+        True lets an ImageSequence differ from the fitted height and width, not in its bands.
 
     Returns
     -------
@@ -237,7 +240,7 @@ def validate_images(estimator, X, *, reset):
     if is_image_sequence(X):
         if len(X) == 0:
             raise ValueError(f"{name} needs at least one image; the ImageSequence is empty.")
-        _remember_or_compare(estimator, X, reset=reset, rows=False)
+        _remember_or_compare(estimator, X, reset=reset, rows=False, any_size=any_size)
         return X
     if is_paths(X):
         raise TypeError(
