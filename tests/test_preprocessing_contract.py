@@ -1,11 +1,7 @@
 """Every transformer keeps scikit-learn's contract."""
 
-import inspect
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
-import pytest
-from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
-
-import galaxy_sklearn.preprocessing as preprocessing
 from galaxy_sklearn.preprocessing import (
     CLAHE,
     AsinhStretch,

@@ -175,9 +175,8 @@ def as_sides(name, size):
     """
     try:
         sides = (size, size) if np.ndim(size) == 0 else tuple(size)
-        valid = len(sides) == 2 and all(
-            1 <= side <= MAX_SIDE and side == int(side) for side in sides
-        )
+        whole = tuple(int(side) for side in sides)
+        valid = len(whole) == 2 and whole == sides and 1 <= min(whole) <= max(whole) <= MAX_SIDE
     except (TypeError, ValueError):
         valid = False
     if not valid:
