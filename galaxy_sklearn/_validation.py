@@ -246,7 +246,7 @@ def validate_images(estimator, X, *, reset, any_size=False):
         raise TypeError(
             f"{name} takes images, not file names: put ImageReader() before it in a Pipeline."
         )
-    rows = hasattr(X, "columns") or not 3 <= _ndim(X) <= 4
+    rows = hasattr(X, "columns") or _ndim(X) < 3
     images = _fold_rows(estimator, X, reset=reset) if rows else _check_stack(name, X)
     if images.dtype != np.uint8 and images.dtype.kind != "f":
         images = images.astype(np.float64)
@@ -289,7 +289,7 @@ def encode_labels(estimator, y, n_samples, fewest=2):
     classes, codes = np.unique(y, return_inverse=True)
     if len(classes) < fewest:
         raise ValueError(
-            f"{name} needs at least two classes; y holds only one class: {classes[0]!r}."
+            f"{name} needs at least two classes; y holds only one class: {classes.tolist()[0]!r}."
         )
     return classes, codes
 

@@ -6,7 +6,12 @@ from galaxy_sklearn import GalaxyClassifier
 
 ESTIMATORS = [
     GalaxyClassifier(
-        "linear", augmentation=None, label_smoothing=0.0, max_epochs=150, random_state=0
+        "linear",
+        augmentation=None,
+        label_smoothing=0.0,
+        learning_rate=0.1,
+        max_epochs=60,
+        random_state=0,
     ),
 ]
 

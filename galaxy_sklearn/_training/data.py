@@ -10,6 +10,7 @@ from torch.utils.data import Dataset
 from galaxy_sklearn._validation import is_image_sequence, require_finite
 
 STATISTICS_SAMPLE = 4096  # images that the pixel statistics are taken from
+FIELD_SAMPLE = 512  # images that the field of view is taken from
 
 
 def read_rows(images, rows):
@@ -113,3 +114,27 @@ def pixel_statistics(images, weights):
     variance = np.maximum(square - mean**2, 0)
     flat = variance <= 1e-12 * np.maximum(square, np.finfo(np.float64).tiny)
     return mean, np.where(flat, 1.0, np.sqrt(variance))
+
+
+def field_of_view(images):
+    """Return how much of the frame galaxies need, a fraction of its shorter side.
+
+    The median of up to `FIELD_SAMPLE` images, each less the median of its own border, is a mean
+    galaxy without its neighbours. The square that holds 90 % of its light, 1.6 times over, is the
+    field: 0.74 for cutouts of 288 pixels of the Sloan survey scaled by Galaxy Zoo, 1 for the
+    cutouts of EFIGI, which their galaxies fill.
+    """
+    rows = np.linspace(0, len(images) - 1, min(FIELD_SAMPLE, len(images))).round().astype(int)
+    grey = np.asarray(read_rows(images, np.unique(rows)), dtype=np.float32).mean(-1)
+    border = [grey[:, 0], grey[:, -1], grey[:, :, 0], grey[:, :, -1]]
+    background = np.median(np.concatenate(border, axis=1), axis=1)
+    light = np.maximum(np.median(grey - background[:, None, None], axis=0), 0)
+    if not light.any():
+        return 1.0
+    height, width = light.shape
+    y, x = np.abs(np.arange(height) - (height - 1) / 2), np.abs(np.arange(width) - (width - 1) / 2)
+    distance = np.maximum(y[:, None], x[None, :]).ravel()
+    order = np.argsort(distance, kind="stable")
+    cumulated = np.cumsum(light.ravel()[order])
+    reach = distance[order][np.searchsorted(cumulated, 0.9 * cumulated[-1])]
+    return float(np.clip(1.6 * reach / (min(height, width) / 2), 0.3, 1.0))

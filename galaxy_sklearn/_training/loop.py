@@ -34,6 +34,14 @@ class BestEpoch:
         return epoch - self.epoch >= self.patience
 
 
+def plain_history(net):
+    """Return what was recorded in each epoch as plain Python numbers, without the batches."""
+    return [
+        {k: getattr(v, "item", lambda v=v: v)() for k, v in row.items() if k != "batches"}
+        for row in net.history
+    ]
+
+
 class EpochLoop:
     """Train a net for some epochs.
 
@@ -122,7 +130,7 @@ class EpochLoop:
             "module": net.module_.state_dict(),
             "optimizer": net.optimizer_.state_dict(),
             "step_count": net.step_count,
-            "history": [{k: v for k, v in row.items() if k != "batches"} for row in net.history],
+            "history": plain_history(net),
         }
         if net.averaged is not None:
             state["averaged"] = net.averaged.state_dict()

@@ -247,7 +247,11 @@ class TrainingNet(NeuralNet):
         return self
 
     def __getstate__(self):
-        return super().__getstate__() | {"generator": None, "forward_views": None}
+        return super().__getstate__() | {"module": None, "generator": None, "forward_views": None}
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        self.module = self.module_  # one object before pickling, and one after
 
     def resume_training(self):
         """Make a finished net ready for further passes at a constant learning rate."""

@@ -15,7 +15,7 @@ class GalaxyAugmentation:
 
     Parameters
     ----------
-    zoom : tuple of float, default=(0.85, 1.2)
+    zoom : tuple of float, default=(0.75, 1.3)
         Range of the field seen, relative to the field that prediction sees.
     rotate : bool, default=True
         Rotate by any angle.
@@ -36,7 +36,7 @@ class GalaxyAugmentation:
     """
 
     def __init__(
-        self, *, zoom=(0.85, 1.2), rotate=True, mirror=True, shift=0.04, contrast=0.2, colour=0.1
+        self, *, zoom=(0.75, 1.3), rotate=True, mirror=True, shift=0.04, contrast=0.2, colour=0.1
     ):
         self.zoom = zoom
         self.rotate = rotate

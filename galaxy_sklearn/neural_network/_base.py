@@ -12,9 +12,9 @@ from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
 from galaxy_sklearn._training.checkpoint import Checkpoint, fingerprint
-from galaxy_sklearn._training.data import pixel_statistics, split_evenly
+from galaxy_sklearn._training.data import field_of_view, pixel_statistics, split_evenly
 from galaxy_sklearn._training.device import memory_format, resolve_device, resolve_precision
-from galaxy_sklearn._training.loop import BestEpoch, EpochLoop
+from galaxy_sklearn._training.loop import BestEpoch, EpochLoop, plain_history
 from galaxy_sklearn._training.model import ImageModel
 from galaxy_sklearn._training.net import TrainingNet
 from galaxy_sklearn._training.pretrained import load_trunk, read_weights
@@ -93,11 +93,17 @@ class ImageNetEstimator(NestedParamsMixin, BaseEstimator):
         network = build_network(self.network, channels, n_outputs, (height, width), **params)
         self._load_pretrained(network)
         mean, std = pixel_statistics(images, weights)
-        model = ImageModel(network, mean, std, image_size=(height, width), field=1.0)
+        field = self._field(network, images)
+        model = ImageModel(network, mean, std, image_size=(height, width), field=field)
         dtype = resolve_precision(self.precision, self._device(), network.dtype)
         layout = memory_format(self._device(), dtype)
         stored = torch.float64 if dtype == torch.float64 else torch.float32
         return model.to(dtype=stored, memory_format=layout), dtype
+
+    def _field(self, network, images):
+        if self.field != "auto":
+            return float(self.field)
+        return 1.0 if network.input_size is None else field_of_view(images)
 
     def _load_pretrained(self, network):
         if self.pretrained is None or self.pretrained is True:
@@ -162,9 +168,8 @@ class ImageNetEstimator(NestedParamsMixin, BaseEstimator):
 
     def _keep(self, net):
         self.net_ = net
-        self.history_ = [
-            {name: value for name, value in row.items() if name != "batches"} for row in net.history
-        ]
+        self.field_ = net.module_.field
+        self.history_ = plain_history(net)
         self.loss_curve_ = [row["train_loss"] for row in self.history_]
         self.validation_scores_ = [
             row["valid_score"] for row in self.history_ if "valid_score" in row

@@ -6,7 +6,6 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import ClassifierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.model_selection import train_test_split
-from sklearn.utils.class_weight import compute_class_weight
 
 from galaxy_sklearn._training.data import LabelledImages
 from galaxy_sklearn._training.device import PRECISIONS
@@ -52,6 +51,11 @@ class GalaxyClassifier(
         (height, width) or (height, width, n_channels) that 2-D rows of pixels are folded to. None
         reads a row as a square grey image, a square RGB image, or one line of pixels, whichever
         fits first.
+    field : float or "auto", default="auto"
+        Central part of the frame that the network looks at, as a fraction of the shorter side;
+        training rotates what lies around it into view. ``"auto"`` measures on the training images
+        how far their galaxies reach, where the network resizes (``"galaxynet"``), and is 1 where
+        it does not.
     augmentation : "galaxy", callable or None, default="galaxy"
         Random views in training, see `galaxy_sklearn.augmentation.GalaxyAugmentation`; None
         trains on the images as they are.
@@ -118,6 +122,8 @@ class GalaxyClassifier(
         (height, width, n_channels) of the training images.
     pixel_kind_ : {"uint8", "float"}
         Kind of pixels seen in `fit`.
+    field_ : float
+        Part of the frame that the network looks at.
     n_iter_ : int
         Epochs run.
     loss_curve_ : list of float
@@ -144,6 +150,7 @@ class GalaxyClassifier(
         "network_params": [dict, None],
         "pretrained": ["boolean", str, os.PathLike, HasMethods("fit"), None],
         "image_shape": ["array-like", None],
+        "field": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="right")],
         "augmentation": [StrOptions({"galaxy"}), callable, None],
         "tta": [StrOptions({"d4"}), POSITIVE, list, tuple, None],
         "loss": [StrOptions({"cross_entropy", "logit_adjusted"})],
@@ -177,6 +184,7 @@ class GalaxyClassifier(
         network_params=None,
         pretrained=None,
         image_shape=None,
+        field="auto",
         augmentation="galaxy",
         tta=None,
         loss="cross_entropy",
@@ -206,6 +214,7 @@ class GalaxyClassifier(
         self.network_params = network_params
         self.pretrained = pretrained
         self.image_shape = image_shape
+        self.field = field
         self.augmentation = augmentation
         self.tta = tta
         self.loss = loss
@@ -325,8 +334,8 @@ class GalaxyClassifier(
         unknown = np.setdiff1d(present, self.classes_)
         if len(unknown):
             raise ValueError(
-                f"GalaxyClassifier got the label {unknown[0]!r}, which is not among the classes "
-                f"{self.classes_.tolist()}."
+                f"GalaxyClassifier got the label {unknown.tolist()[0]!r}, which is not among "
+                f"the classes {self.classes_.tolist()}."
             )
         return np.searchsorted(self.classes_, present)[codes]
 
@@ -342,9 +351,13 @@ class GalaxyClassifier(
         if self.class_weight == "balanced":
             self._class_weight[present] = shares.sum() / (present.sum() * shares[present])
         elif self.class_weight is not None:
-            self._class_weight = compute_class_weight(
-                self.class_weight, classes=self.classes_, y=self.classes_[codes]
-            )
+            for label, weight in self.class_weight.items():
+                if label not in self.classes_:
+                    raise ValueError(
+                        f"GalaxyClassifier got a class_weight for {label!r}, which is not among "
+                        f"the classes {self.classes_.tolist()}."
+                    )
+                self._class_weight[np.searchsorted(self.classes_, label)] = weight
 
     def _dataset(self, images, codes, weights, rows):
         if not isinstance(rows, slice):

@@ -1,0 +1,77 @@
+"""Accuracy of the default classifier on the five Galaxy Zoo 2 classes.
+
+The test tenth is held out by a fixed seed and never used to choose anything.
+
+    GALAXY_SKLEARN_DATA=... python tests/benchmarks/bench_accuracy.py --seeds 0 1 2
+"""
+
+import argparse
+from time import perf_counter
+
+import numpy as np
+from galaxy_zoo import CLASSES, labelled_split, report
+from sklearn.metrics import log_loss, recall_score
+
+from galaxy_sklearn import GalaxyClassifier
+
+
+def wilson(share, n, z=1.959964):
+    """Return the Wilson 95 % interval of a share of n."""
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return [round(float(centre - half), 4), round(float(centre + half), 4)]
+
+
+def score(model, X_test, y_test):
+    """Return accuracy and recalls on the test part."""
+    proba = model.predict_proba(X_test)
+    predicted = model.classes_[proba.argmax(1)]
+    accuracy = float((predicted == y_test).mean())
+    recalls = recall_score(y_test, predicted, labels=CLASSES, average=None)
+    return {
+        "accuracy": accuracy,
+        "interval": wilson(accuracy, len(y_test)),
+        "macro_recall": float(recalls.mean()),
+        **{f"recall_{name}": float(r) for name, r in zip(CLASSES, recalls)},
+        "log_loss": float(log_loss(y_test, proba, labels=model.classes_)),
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cache", default="galaxy-zoo-cache")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--epochs", type=int, default=None, help="default: the classifier's own")
+    parser.add_argument("--network", default="galaxynet")
+    parser.add_argument("--tta", nargs="*", default=["d4", "0.9", "1.0", "1.1"])
+    parser.add_argument("--loss", default="cross_entropy")
+    options = parser.parse_args()
+    X_train, X_test, y_train, y_test = labelled_split(options.cache)
+    tta = [view if view == "d4" else float(view) for view in options.tta] or None
+    for seed in options.seeds:
+        model = GalaxyClassifier(
+            options.network,
+            max_epochs=options.epochs or "auto",
+            loss=options.loss,
+            random_state=seed,
+            verbose=1,
+        )
+        start = perf_counter()
+        model.fit(X_train, y_train)
+        seconds = perf_counter() - start
+        for views in (None, tta):
+            scores = score(model.set_params(tta=views), X_test, y_test)
+            report(
+                "galaxy_zoo_2_five_classes",
+                network=options.network,
+                seed=seed,
+                epochs=model.n_iter_,
+                seconds=round(seconds, 1),
+                field=model.field_,
+                tta=views,
+                **scores,
+            )
+
+
+if __name__ == "__main__":
+    main()

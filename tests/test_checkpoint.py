@@ -1,0 +1,74 @@
+"""A fit that is killed goes on and ends with the same model."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from shapes import make_shapes
+
+from galaxy_sklearn import GalaxyClassifier
+
+FIT = """
+import sys
+sys.path.insert(0, {tests!r})
+from shapes import make_shapes
+from galaxy_sklearn import GalaxyClassifier
+X, y = make_shapes(240)
+GalaxyClassifier("simple_cnn", **{params!r}, checkpoint_dir={folder!r}).fit(X, y)
+"""
+PARAMS = {"max_epochs": 40, "batch_size": 16, "random_state": 3, "early_stopping": True}
+PARAMS |= {"n_iter_no_change": 40}
+
+
+def _weights(model):
+    return model.net_.module_.state_dict()
+
+
+def _kill_during_fit(folder, n_kills):
+    for _ in range(n_kills):
+        code = FIT.format(tests=str(Path(__file__).parent), params=PARAMS, folder=str(folder))
+        process = subprocess.Popen([sys.executable, "-c", code])
+        known = {p.stat().st_mtime_ns for p in folder.glob("fit-*.pt")}
+        deadline = time.monotonic() + 120
+        while {p.stat().st_mtime_ns for p in folder.glob("fit-*.pt")} <= known:
+            assert process.poll() is None, "the fit ended before it could be killed"
+            assert time.monotonic() < deadline
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+
+def test_a_killed_fit_ends_with_the_same_model(tmp_path):
+    X, y = make_shapes(240)
+    expected = GalaxyClassifier("simple_cnn", **PARAMS).fit(X, y)
+    _kill_during_fit(tmp_path, 2)
+    state = torch.load(next(tmp_path.glob("fit-*.pt")), weights_only=True)
+    assert 0 < state["epoch"] < 40
+    resumed = GalaxyClassifier("simple_cnn", **PARAMS, checkpoint_dir=tmp_path).fit(X, y)
+    assert resumed.n_iter_ == expected.n_iter_
+    np.testing.assert_array_equal(resumed.loss_curve_, expected.loss_curve_)
+    for name, tensor in _weights(expected).items():
+        assert torch.equal(tensor, _weights(resumed)[name]), name
+
+
+def test_other_data_or_parameters_do_not_go_on_from_a_checkpoint(tmp_path):
+    X, y = make_shapes(60)
+    params = {"max_epochs": 1, "random_state": 0, "checkpoint_dir": tmp_path}
+    GalaxyClassifier("simple_cnn", **params).fit(X, y)
+    GalaxyClassifier("simple_cnn", **params).fit(255 - X, y)
+    GalaxyClassifier("simple_cnn", **params, label_smoothing=0.2).fit(X, y)
+    assert len(list(tmp_path.glob("fit-*.pt"))) == 3
+    GalaxyClassifier("simple_cnn", **params, verbose=1).fit(X, y)
+    assert len(list(tmp_path.glob("fit-*.pt"))) == 3
+
+
+def test_a_folder_that_cannot_be_made_is_an_error(tmp_path):
+    (tmp_path / "file").touch()
+    X, y = make_shapes(12)
+    with pytest.raises(OSError, match="file"):
+        GalaxyClassifier("simple_cnn", max_epochs=1, checkpoint_dir=tmp_path / "file").fit(X, y)
