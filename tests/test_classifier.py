@@ -217,9 +217,9 @@ def test_logit_adjustment_favours_the_rare_class():
     X = np.r_[rng.normal(0, 1, (500, 4)), rng.normal(1, 1, (25, 4))]
     y = np.r_[np.zeros(500), np.ones(25)]
     common = {"network": "linear", "augmentation": None, "max_epochs": 60, "learning_rate": 0.05}
-    plain = small(**common).fit(X, y)
-    adjusted = small(**common, loss="logit_adjusted").fit(X, y)
-    balanced = small(**common, class_weight="balanced").fit(X, y)
+    plain = small(**common, loss="cross_entropy").fit(X, y)
+    adjusted = small(**common, adjustment=1.0).fit(X, y)
+    balanced = small(**common, loss="cross_entropy", class_weight="balanced").fit(X, y)
     recall = [m.predict(X)[500:].mean() for m in (plain, adjusted, balanced)]
     assert recall[0] < 0.5
     assert min(recall[1:]) > 0.7

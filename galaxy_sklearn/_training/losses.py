@@ -14,21 +14,20 @@ class ClassificationLoss(nn.Module):
         Share of each target spread over all classes.
     class_weight : ndarray of shape (n_classes,)
         Factor on the loss of each class.
-    prior : ndarray of shape (n_classes,), default=None
-        Class shares of the training set; given, their logarithm is added to the logits in
-        training only, so that prediction is made for equally frequent classes.
+    adjustment : ndarray of shape (n_classes,)
+        Added to the logits in training only: `tau` times the logarithm of the class shares makes
+        prediction favour rare classes.
 
     References
     ----------
     Menon et al. (2021), ICLR, eq. 10: the logit-adjusted loss.
     """
 
-    def __init__(self, label_smoothing, class_weight, prior=None):
+    def __init__(self, label_smoothing, class_weight, adjustment):
         super().__init__()
         self.label_smoothing = label_smoothing
         self.register_buffer("class_weight", torch.as_tensor(class_weight))
-        adjustment = None if prior is None else torch.log(torch.as_tensor(prior))
-        self.register_buffer("adjustment", adjustment)
+        self.register_buffer("adjustment", torch.as_tensor(adjustment))
 
     def forward(self, logits, codes, weights):
         """Return the mean over the batch of weight times loss, a scalar.
@@ -42,10 +41,11 @@ class ClassificationLoss(nn.Module):
         weights : Tensor of shape (n,)
             Weight of each image, 1 on average over the training set.
         """
-        if self.adjustment is not None:
-            logits = logits + self.adjustment.to(logits.dtype)
         losses = F.cross_entropy(
-            logits, codes, label_smoothing=self.label_smoothing, reduction="none"
+            logits + self.adjustment.to(logits.dtype),
+            codes,
+            label_smoothing=self.label_smoothing,
+            reduction="none",
         )
         weights = weights * self.class_weight[codes]
         return (losses * weights.to(losses.dtype)).mean()

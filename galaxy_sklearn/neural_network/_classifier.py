@@ -62,9 +62,13 @@ class GalaxyClassifier(
     tta : None, "d4", float or list of these, default=None
         Views that prediction averages over: the eight rotations and mirror images, fields of
         view relative to the plain one, or both (``["d4", 0.9, 1.1]``).
-    loss : {"cross_entropy", "logit_adjusted"}, default="cross_entropy"
-        ``"logit_adjusted"`` aims at equal recall of rare and common classes.
-    label_smoothing : float, default=0.1
+    loss : {"cross_entropy", "logit_adjusted"}, default="logit_adjusted"
+        ``"logit_adjusted"`` is cross-entropy that helps rare classes: `adjustment` times the
+        logarithm of the class shares is added to the logits in training (Menon et al. 2021).
+    adjustment : float, default=0.4
+        Strength of ``loss="logit_adjusted"``: 0 aims at accuracy alone, 1 at equal recall of all
+        classes. Probabilities shift towards rare classes by as much; calibrate where that matters.
+    label_smoothing : float, default=0.05
         Share of each target spread over all classes.
     class_weight : dict or "balanced", default=None
         Weight of each class in the loss.
@@ -154,6 +158,7 @@ class GalaxyClassifier(
         "augmentation": [StrOptions({"galaxy"}), callable, None],
         "tta": [StrOptions({"d4"}), POSITIVE, list, tuple, None],
         "loss": [StrOptions({"cross_entropy", "logit_adjusted"})],
+        "adjustment": [NON_NEGATIVE],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "class_weight": [StrOptions({"balanced"}), dict, None],
         "optimizer": [StrOptions(set(_OPTIMIZERS))],
@@ -187,8 +192,9 @@ class GalaxyClassifier(
         field="auto",
         augmentation="galaxy",
         tta=None,
-        loss="cross_entropy",
-        label_smoothing=0.1,
+        loss="logit_adjusted",
+        adjustment=0.4,
+        label_smoothing=0.05,
         class_weight=None,
         optimizer="adamw",
         optimizer_params=None,
@@ -218,6 +224,7 @@ class GalaxyClassifier(
         self.augmentation = augmentation
         self.tta = tta
         self.loss = loss
+        self.adjustment = adjustment
         self.label_smoothing = label_smoothing
         self.class_weight = class_weight
         self.optimizer = optimizer
@@ -399,8 +406,9 @@ class GalaxyClassifier(
         return validate
 
     def _make_criterion(self):
-        prior = self._prior if self.loss == "logit_adjusted" else None
-        return ClassificationLoss(float(self.label_smoothing), self._class_weight, prior)
+        strength = self.adjustment if self.loss == "logit_adjusted" else 0.0
+        adjustment = strength * np.log(self._prior)
+        return ClassificationLoss(float(self.label_smoothing), self._class_weight, adjustment)
 
     def predict_proba(self, X):
         """Return the probability of each class.

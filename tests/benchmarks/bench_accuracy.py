@@ -44,7 +44,6 @@ def main():
     parser.add_argument("--epochs", type=int, default=None, help="default: the classifier's own")
     parser.add_argument("--network", default="galaxynet")
     parser.add_argument("--tta", nargs="*", default=["d4", "0.9", "1.0", "1.1"])
-    parser.add_argument("--loss", default="cross_entropy")
     options = parser.parse_args()
     X_train, X_test, y_train, y_test = labelled_split(options.cache)
     tta = [view if view == "d4" else float(view) for view in options.tta] or None
@@ -52,7 +51,6 @@ def main():
         model = GalaxyClassifier(
             options.network,
             max_epochs=options.epochs or "auto",
-            loss=options.loss,
             random_state=seed,
             verbose=1,
         )

@@ -1,0 +1,125 @@
+"""Warps and views: what they must not change, and what they must."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from galaxy_sklearn.augmentation import GalaxyAugmentation, View, test_time_views
+from galaxy_sklearn.augmentation._views import central_view
+from galaxy_sklearn.augmentation._warp import warp
+
+
+def _plain(n, **changes):
+    values = {"zoom": 1.0, "angle": 0.0, "mirror": 1.0, "shift_x": 0.0, "shift_y": 0.0} | changes
+    return {name: torch.full((n,), value) for name, value in values.items()}
+
+
+@pytest.fixture
+def images():
+    return torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+
+
+def test_the_identity_changes_nothing(images):
+    torch.testing.assert_close(warp(images, (16, 16), **_plain(4)), images, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_a_quarter_turn_is_exact(images, turns):
+    turned = warp(images, (16, 16), **_plain(4, angle=turns * math.pi / 2))
+    exact = [torch.rot90(images, k, (2, 3)) for k in (turns, -turns)]
+    assert min(float((turned - other).abs().max()) for other in exact) < 1e-4
+
+
+def test_a_mirror_is_exact(images):
+    mirrored = warp(images, (16, 16), **_plain(4, mirror=-1.0))
+    torch.testing.assert_close(mirrored, images.flip(3), atol=1e-5, rtol=1e-5)
+
+
+def test_a_zoom_of_one_half_sees_the_central_half(images):
+    smooth = torch.nn.functional.avg_pool2d(images, 5, 1, 2)
+    seen = warp(smooth, (8, 8), **_plain(4, zoom=0.5))
+    torch.testing.assert_close(seen, smooth[:, :, 4:12, 4:12], atol=1e-5, rtol=1e-5)
+
+
+def test_a_shift_moves_the_centre():
+    image = torch.zeros(1, 1, 17, 17)
+    image[0, 0, 8, 12] = 1
+    moved = warp(image, (17, 17), **_plain(1, shift_x=4 / 17))
+    assert moved[0, 0].flatten().argmax() == 8 * 17 + 8
+
+
+def test_wide_images_keep_their_shapes():
+    y, x = np.indices((20, 60))
+    disk = ((x - 29.5) ** 2 + (y - 9.5) ** 2 < 36).astype(np.float32)
+    seen = warp(torch.from_numpy(disk)[None, None], (40, 40), **_plain(1, angle=0.7))[0, 0] > 0.5
+    rows, columns = torch.where(seen)
+    assert abs(int(rows.max() - rows.min()) - int(columns.max() - columns.min())) <= 1
+    assert int(rows.max() - rows.min()) == pytest.approx(24, abs=2)
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    zoom=st.floats(0.5, 1.2),
+    size=st.integers(4, 24),
+    height=st.integers(6, 24),
+    width=st.integers(6, 24),
+    seed=st.integers(0, 99),
+)
+def test_views_stay_within_the_range_of_the_image(zoom, size, height, width, seed):
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.rand(2, 2, height, width, generator=generator)
+    augmentation = GalaxyAugmentation(zoom=(zoom, zoom), contrast=0, colour=0)
+    views = augmentation(images, (size, size), field=0.8, generator=generator)
+    assert views.shape == (2, 2, size, size)
+    assert views.min() >= images.min() - 1e-5
+    assert views.max() <= images.max() + 1e-5
+
+
+def test_the_generator_decides_and_the_global_state_does_not(images):
+    def view(seed):
+        generator = torch.Generator().manual_seed(seed)
+        return GalaxyAugmentation()(images, (16, 16), field=1.0, generator=generator)
+
+    state = torch.get_rng_state()
+    assert torch.equal(view(1), view(1))
+    assert not torch.equal(view(1), view(2))
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_every_image_gets_its_own_view(images):
+    same = images[:1].repeat(4, 1, 1, 1)
+    views = GalaxyAugmentation()(same, (16, 16), field=1.0, generator=torch.Generator())
+    assert all(not torch.equal(views[0], other) for other in views[1:])
+
+
+def test_without_anything_to_vary_the_plain_view_is_left(images):
+    still = GalaxyAugmentation(
+        zoom=(1, 1), rotate=False, mirror=False, shift=0, contrast=0, colour=0
+    )
+    views = still(images, (12, 12), field=0.75, generator=torch.Generator())
+    torch.testing.assert_close(views, central_view(images, (12, 12), 0.75), atol=1e-5, rtol=1e-5)
+
+
+def test_the_eight_views_are_the_symmetries_of_the_square(images):
+    views = test_time_views("d4")
+    assert len(views) == 8
+    turned = torch.stack([view.turn(images) for view in views])
+    for once in views:
+        again = torch.stack([view.turn(once.turn(images)) for view in views])
+        torch.testing.assert_close(again.sort(0).values, turned.sort(0).values)
+
+
+def test_scales_and_symmetries_combine():
+    assert test_time_views(None) == [View()]
+    assert [v.scale for v in test_time_views([0.9, 1.1])] == [0.9, 1.1]
+    assert len(test_time_views(["d4", 0.9, 1.1])) == 16
+
+
+@pytest.mark.parametrize("tta", ["d8", ["d4", "x"], [0.0], [-1], [True]])
+def test_other_views_are_refused(tta):
+    with pytest.raises(ValueError, match='tta must be None, "d4", positive fields'):
+        test_time_views(tta)
