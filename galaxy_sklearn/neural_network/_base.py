@@ -26,6 +26,7 @@ from galaxy_sklearn.networks._registry import build_network
 
 _NESTED = {"network": "network_params", "optimizer": "optimizer_params"}
 _OPTIMIZERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torch.optim.SGD}
+PREDICTION_BATCH = 128
 _NOT_IN_FINGERPRINT = {"verbose", "checkpoint_dir", "device", "callbacks", "tta", "warm_start"}
 
 
@@ -69,6 +70,16 @@ class ImageNetEstimator(NestedParamsMixin, BaseEstimator):
     def _augmentation(self):
         return GalaxyAugmentation() if self.augmentation == "galaxy" else self.augmentation
 
+    def _batch_size(self, n_samples):
+        """Return `batch_size`, or one that gives a small set several steps an epoch."""
+        if self.batch_size != "auto":
+            return self.batch_size
+        return min(PREDICTION_BATCH, max(32, n_samples // 8))
+
+    def _n_steps(self, n_samples):
+        """Return the number of steps in an epoch."""
+        return len(split_evenly(n_samples, self._batch_size(n_samples))) - 1
+
     def _n_epochs(self, n_samples):
         """Return `max_epochs`, or as many as give a small set enough steps and a big one few.
 
@@ -76,9 +87,8 @@ class ImageNetEstimator(NestedParamsMixin, BaseEstimator):
         """
         if self.max_epochs != "auto":
             return self.max_epochs
-        steps_per_epoch = len(split_evenly(n_samples, self.batch_size)) - 1
         n_steps = 1000 * math.sqrt(max(1.0, n_samples / 2000))
-        return max(4, round(n_steps / steps_per_epoch))
+        return max(4, round(n_steps / self._n_steps(n_samples)))
 
     def _build_model(self, images, weights, n_outputs):
         params = dict(self.network_params or {})
@@ -136,7 +146,7 @@ class ImageNetEstimator(NestedParamsMixin, BaseEstimator):
             optimizer__param_groups=[(name, {"weight_decay": 0.0}) for name in undecayed],
             **{f"optimizer__{k}": v for k, v in (self.optimizer_params or {}).items()},
             lr=self.learning_rate,
-            batch_size=self.batch_size,
+            batch_size=self._batch_size(len(images)),
             device=str(device),
             callbacks=self.callbacks,
             verbose=0,
@@ -146,7 +156,7 @@ class ImageNetEstimator(NestedParamsMixin, BaseEstimator):
         """Train a fresh net, or the held one again under `warm_start`, on `dataset`."""
         seed = draw_seed(self.random_state)
         n_epochs = self._n_epochs(len(dataset))
-        n_steps = n_epochs * (len(split_evenly(len(dataset), self.batch_size)) - 1)
+        n_steps = n_epochs * self._n_steps(len(dataset))
         earlier = getattr(self, "net_", None) if self.warm_start else None
         with forked_torch(self._device()):
             torch.manual_seed(seed)
@@ -225,10 +235,10 @@ class ImageNetEstimator(NestedParamsMixin, BaseEstimator):
 
     def _batches(self, images):
         if is_image_sequence(images):
-            yield from images.batches(self.batch_size)
+            yield from images.batches(PREDICTION_BATCH)
             return
-        for start in range(0, len(images), self.batch_size):
-            yield images[start : start + self.batch_size]
+        for start in range(0, len(images), PREDICTION_BATCH):
+            yield images[start : start + PREDICTION_BATCH]
 
     def __getstate__(self):
         state = super().__getstate__()

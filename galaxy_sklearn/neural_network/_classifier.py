@@ -86,8 +86,9 @@ class GalaxyClassifier(
     max_epochs : int or "auto", default="auto"
         Passes over the training set. ``"auto"`` counts steps instead: about 1,000 up to 2,000
         images, and growing with the square root of the number of images beyond.
-    batch_size : int, default=128
+    batch_size : int or "auto", default="auto"
         About how many images make a step; the set is cut into equal parts and none is dropped.
+        ``"auto"`` is 128, and an eighth of a small training set, but at least 32.
     ema_decay : float or None, default=0.998
         Decay of the moving average of the weights that is kept in the end; None keeps the last.
     early_stopping : bool, default=False
@@ -167,7 +168,7 @@ class GalaxyClassifier(
         "schedule": [StrOptions(set(SCHEDULES))],
         "weight_decay": [NON_NEGATIVE],
         "max_epochs": [POSITIVE_INT, StrOptions({"auto"})],
-        "batch_size": [POSITIVE_INT],
+        "batch_size": [POSITIVE_INT, StrOptions({"auto"})],
         "ema_decay": [FRACTION, None],
         "early_stopping": ["boolean"],
         "validation_fraction": [FRACTION],
@@ -202,7 +203,7 @@ class GalaxyClassifier(
         schedule="onecycle",
         weight_decay=0.05,
         max_epochs="auto",
-        batch_size=128,
+        batch_size="auto",
         ema_decay=0.998,
         early_stopping=False,
         validation_fraction=0.1,

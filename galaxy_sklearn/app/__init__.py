@@ -1,0 +1,1 @@
+"""The `galaxy-sklearn` command."""

@@ -1,0 +1,205 @@
+"""What the sub-commands do."""
+
+import math
+import os
+from pathlib import Path
+
+import joblib
+import numpy as np
+from PIL import Image
+from sklearn.metrics import (
+    ConfusionMatrixDisplay,
+    balanced_accuracy_score,
+    classification_report,
+    confusion_matrix,
+)
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import Pipeline, make_pipeline
+
+from galaxy_sklearn._optional import import_optional
+from galaxy_sklearn.app.prediction import list_images, predict_files
+from galaxy_sklearn.datasets import load_catalog, load_image_folder, make_galaxies
+from galaxy_sklearn.inspection import EmbeddingDisplay, GradCamDisplay, TrainingCurvesDisplay
+from galaxy_sklearn.neural_network import GalaxyClassifier
+from galaxy_sklearn.preprocessing import CenterCrop, ImageReader, Resize
+
+
+def load_labelled(options):
+    """Return files and labels of the data that the command line names."""
+    path = Path(options.data)
+    if path.is_dir():
+        return load_image_folder(path, return_X_y=True)
+    if options.label_column is None:
+        raise ValueError("a catalogue needs --label-column, and --file-column or --id-column.")
+    return load_catalog(
+        path,
+        image_dir=options.image_dir,
+        file_column=options.file_column,
+        id_column=options.id_column,
+        label_column=options.label_column,
+        return_X_y=True,
+    )
+
+
+def build_pipeline(options, cache):
+    """Return the unfitted Pipeline that the command line describes."""
+    steps = [ImageReader(cache=cache)]
+    if options.crop is not None:
+        steps.append(CenterCrop(options.crop))
+    steps.append(Resize(options.resize))
+    classifier = GalaxyClassifier(
+        options.network,
+        max_epochs="auto" if options.epochs is None else options.epochs,
+        device=options.device,
+        verbose=int(not options.no_progress),
+        random_state=options.seed,
+    )
+    return make_pipeline(*steps, classifier)
+
+
+def load_model(path, options):
+    """Return the saved Pipeline, set to the device of the command line."""
+    if not Path(path).is_file():
+        raise ValueError(f"there is no model file {path!r}.")
+    try:
+        model = joblib.load(path)
+    except Exception as error:
+        raise ValueError(
+            f"{path!r} cannot be opened as a model ({type(error).__name__}: {error})."
+        ) from error
+    if not (isinstance(model, Pipeline) and hasattr(model, "classes_")):
+        raise ValueError(f"{path!r} holds no fitted Pipeline, but a {type(model).__name__}.")
+    model[-1].set_params(device=options.device, verbose=0)
+    return model
+
+
+def save_model(model, path):
+    """Write a fitted Pipeline without its cache, as a whole or not at all."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    model.named_steps["imagereader"].set_params(cache=None)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        joblib.dump(model, partial, compress=3)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _split(files, labels, options):
+    try:
+        return train_test_split(
+            files, labels, test_size=options.test_size, stratify=labels, random_state=options.seed
+        )
+    except ValueError as error:
+        raise ValueError(
+            f"cannot hold out {options.test_size:.0%} of the images: {error}"
+        ) from None
+
+
+def _fit_and_report(options, files, labels, cache):
+    parts = _split(files, labels, options)
+    train_files, test_files, train_labels, test_labels = parts
+    print(f"training on {len(train_files)} images, {len(test_files)} held out", flush=True)
+    model = build_pipeline(options, cache).fit(train_files, train_labels)
+    model[-1].set_params(verbose=0)
+    predicted = model.predict(test_files)
+    print(classification_report(test_labels, predicted, zero_division=0))
+    return model, test_files, test_labels, predicted
+
+
+def train(options):
+    """Train on labelled images, print the report on the part held out, save the model."""
+    files, labels = load_labelled(options)
+    cache = Path(options.output).with_name(f"{Path(options.output).name}.cache")
+    model, *_ = _fit_and_report(options, files, labels, cache)
+    save_model(model, options.output)
+    print(f"saved {options.output}")
+
+
+def predict(options):
+    """Write a table of predictions, going on where an interrupted run stopped."""
+    model = load_model(options.model, options)
+    files = list_images(options.images)
+    failed = predict_files(
+        model,
+        files,
+        options.output,
+        threshold=options.threshold,
+        restart=options.restart,
+        progress=not options.no_progress,
+    )
+    print(f"wrote {options.output}: {len(files)} images, {failed} of them unreadable")
+
+
+def wilson_interval(right, n, z=1.959964):
+    """Return the Wilson 95 % interval of `right` out of `n`."""
+    share = right / n
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return centre - half, centre + half
+
+
+def evaluate(options):
+    """Print how well a saved model does on labelled images."""
+    model = load_model(options.model, options)
+    files, labels = load_labelled(options)
+    labels = np.asarray(labels)
+    predicted = model.predict(files)
+    right = int((predicted == labels).sum())
+    low, high = wilson_interval(right, len(labels))
+    print(classification_report(labels, predicted, zero_division=0))
+    print(f"accuracy          {right / len(labels):.4f}  (95 % interval {low:.4f} to {high:.4f})")
+    print(f"balanced accuracy {balanced_accuracy_score(labels, predicted):.4f}")
+    names = np.unique(np.concatenate([labels, predicted]))
+    print(f"confusion matrix, rows are true: {', '.join(map(str, names))}")
+    print(confusion_matrix(labels, predicted, labels=names))
+
+
+def _generated_images(folder, options):
+    n = 300 if options.quick else 2000
+    images, labels = make_galaxies(n, image_size=64, random_state=options.seed)
+    for number, (image, label) in enumerate(zip(images, labels)):
+        target = folder / label
+        target.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(target / f"{number:05d}.png")
+    return load_image_folder(folder, return_X_y=True)
+
+
+def _draw(model, files, labels, predicted, folder):
+    pyplot = import_optional("matplotlib.pyplot", extra="inspect", feature="The demo's pictures")
+    pyplot.switch_backend("Agg")
+    rows = [int(np.flatnonzero(labels == name)[0]) for name in np.unique(labels)]
+    pictures = {
+        "training_curves.png": TrainingCurvesDisplay.from_estimator(model),
+        "confusion_matrix.png": ConfusionMatrixDisplay.from_predictions(
+            labels, predicted, xticks_rotation=45, cmap="Blues", colorbar=False
+        ),
+        "embedding.png": EmbeddingDisplay.from_estimator(model, files, labels),
+    }
+    if model[-1].net_.module_.network.cam_layer is not None:
+        pictures["grad_cam.png"] = GradCamDisplay.from_estimator(model, files[rows])
+    for name, display in pictures.items():
+        display.figure_.savefig(folder / name, dpi=120, bbox_inches="tight")
+        pyplot.close(display.figure_)
+    return list(pictures)
+
+
+def demo(options):
+    """Train, report, and leave a folder with the model, a table and the pictures."""
+    folder = Path(options.output)
+    folder.mkdir(parents=True, exist_ok=True)
+    if options.data is None:
+        print("making galaxies", flush=True)
+        files, labels = _generated_images(folder / "images", options)
+        options.resize = 64
+        options.epochs = options.epochs or (20 if options.quick else 30)
+    else:
+        files, labels = load_labelled(options)
+    model, files, labels, predicted = _fit_and_report(options, files, labels, folder / "cache")
+    save_model(model, folder / "model.joblib")
+    predict_files(
+        model, files, folder / "predictions.csv", threshold=0.6, restart=True, progress=False
+    )
+    names = ["model.joblib", "predictions.csv", *_draw(model, files, labels, predicted, folder)]
+    print(f"in {folder}:", *names, sep="\n  ")

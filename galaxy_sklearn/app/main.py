@@ -1,0 +1,97 @@
+"""Parse the command line; everything heavy is imported by the sub-command that needs it.
+
+Exit codes: 0 done, 1 failed with one sentence on standard error, 2 wrong usage, 130 interrupted.
+"""
+
+import argparse
+import sys
+
+from galaxy_sklearn import __version__
+
+
+def _add_data(parser, positional):
+    name = "data" if positional else "--data"
+    parser.add_argument(
+        name, metavar="DATA", help="folder with one sub-folder a class, or a CSV/Parquet catalogue"
+    )
+    catalogue = parser.add_argument_group("for a catalogue")
+    catalogue.add_argument("--image-dir", help="folder that file names start from")
+    catalogue.add_argument("--file-column", help="column of file names")
+    catalogue.add_argument("--id-column", help="column of identifiers: the file is <id>.jpg")
+    catalogue.add_argument("--label-column", help="column of labels")
+
+
+def _add_training(parser):
+    parser.add_argument("--network", default="galaxynet", help="default: %(default)s")
+    parser.add_argument("--epochs", type=int, help="default: chosen from the number of images")
+    parser.add_argument("--crop", type=int, help="central pixels to keep (default: all)")
+    parser.add_argument(
+        "--resize", type=int, default=128, help="side after that, in pixels (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--test-size", type=float, default=0.2, help="share held out (default: %(default)s)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+
+
+def build_parser():
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="galaxy-sklearn", description="Tell galaxies apart by their shape."
+    )
+    parser.add_argument("--version", action="version", version=f"galaxy-sklearn {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    common.add_argument("--no-progress", action="store_true", help="show no progress bars")
+
+    demo = commands.add_parser(
+        "demo", parents=[common], help="train on generated galaxies, or on your own, and show all"
+    )
+    _add_data(demo, positional=False)
+    _add_training(demo)
+    demo.add_argument("--output", default="galaxy-sklearn-demo", help="default: %(default)s")
+    demo.add_argument("--quick", action="store_true", help="a short form, in seconds")
+
+    train = commands.add_parser("train", parents=[common], help="train a model and save it")
+    _add_data(train, positional=True)
+    _add_training(train)
+    train.add_argument("--output", default="model.joblib", help="default: %(default)s")
+
+    predict = commands.add_parser("predict", parents=[common], help="write a table of predictions")
+    predict.add_argument("model", help="file saved by train or demo; open only what you trust")
+    predict.add_argument("images", nargs="+", help="image files, and folders of them")
+    predict.add_argument(
+        "--output", default="predictions.csv", help=".csv or .parquet (default: %(default)s)"
+    )
+    predict.add_argument(
+        "--threshold", type=float, default=0.6, help="review below this confidence"
+    )
+    predict.add_argument("--restart", action="store_true", help="forget an interrupted run")
+
+    evaluate = commands.add_parser(
+        "evaluate", parents=[common], help="measure a saved model on labelled images"
+    )
+    evaluate.add_argument("model", help="file saved by train or demo; open only what you trust")
+    _add_data(evaluate, positional=True)
+    return parser
+
+
+def main(argv=None):
+    """Run the command; return its exit code."""
+    options = build_parser().parse_args(argv)
+    from galaxy_sklearn.app import commands
+
+    try:
+        getattr(commands, options.command)(options)
+    except KeyboardInterrupt:
+        print("galaxy-sklearn: interrupted", file=sys.stderr)
+        return 130
+    except (ValueError, TypeError, OSError, ImportError) as error:
+        print(f"galaxy-sklearn {options.command}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
