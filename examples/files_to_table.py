@@ -5,12 +5,12 @@ from pathlib import Path
 
 import joblib
 import pandas as pd
-from galaxy_sklearn.datasets import make_galaxies
 from PIL import Image
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 
 from galaxy_sklearn import GalaxyClassifier
+from galaxy_sklearn.datasets import make_galaxies
 from galaxy_sklearn.preprocessing import ImageReader, Resize
 
 folder = Path(tempfile.mkdtemp())

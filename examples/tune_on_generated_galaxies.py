@@ -3,13 +3,13 @@
 The preprocessing and the architecture are searched together: each is a parameter like any other.
 """
 
-from galaxy_sklearn.datasets import make_galaxies
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.metrics import classification_report
 from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import make_pipeline
 
 from galaxy_sklearn import GalaxyClassifier
+from galaxy_sklearn.datasets import make_galaxies
 from galaxy_sklearn.preprocessing import CenterCrop, Resize
 
 images, labels = make_galaxies(500, image_size=64, random_state=0)

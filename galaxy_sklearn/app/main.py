@@ -5,8 +5,7 @@ Exit codes: 0 done, 1 failed with one sentence on standard error, 2 wrong usage,
 
 import argparse
 import sys
-
-from galaxy_sklearn import __version__
+from importlib.metadata import version
 
 
 def _add_data(parser, positional):
@@ -39,7 +38,9 @@ def build_parser():
     parser = argparse.ArgumentParser(
         prog="galaxy-sklearn", description="Tell galaxies apart by their shape."
     )
-    parser.add_argument("--version", action="version", version=f"galaxy-sklearn {__version__}")
+    parser.add_argument(
+        "--version", action="version", version=f"galaxy-sklearn {version('galaxy_sklearn')}"
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")

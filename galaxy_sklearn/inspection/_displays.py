@@ -57,6 +57,7 @@ class TrainingCurvesDisplay:
                 epochs = np.arange(1, len(values) + 1)
                 lines += where.plot(epochs, values, style, color=colour, label=label)
         self.ax_.set(xlabel="epoch", ylabel="loss")
+        self.ax_.xaxis.get_major_locator().set_params(integer=True)
         self.accuracy_ax_.set(ylabel="accuracy", ylim=(None, 1))
         self.ax_.legend(handles=lines, loc="center right", fontsize="small")
         return self

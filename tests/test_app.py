@@ -1,0 +1,174 @@
+"""The galaxy-sklearn command, as a user meets it."""
+
+import subprocess
+import sys
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from shapes import CLASSES, make_shapes
+
+from galaxy_sklearn.app import prediction
+from galaxy_sklearn.app.main import main
+
+TRAIN = ["--network", "simple_cnn", "--epochs", "3", "--resize", "16", "--no-progress"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    root = tmp_path_factory.mktemp("images")
+    images, labels = make_shapes(90)
+    for number, (image, label) in enumerate(zip(images, labels)):
+        (root / label).mkdir(exist_ok=True)
+        Image.fromarray(image).save(root / label / f"{number:03d}.png")
+    return root
+
+
+@pytest.fixture(scope="module")
+def model(folder, tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "model.joblib"
+    assert main(["train", str(folder), *TRAIN, "--output", str(path)]) == 0
+    return path
+
+
+def test_help_is_quick_and_light():
+    code = (
+        "import sys; from galaxy_sklearn.app import main; main.build_parser().format_help();"
+        "print([m for m in ('torch', 'sklearn', 'numpy') if m in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.stdout.strip() == "[]", result.stderr
+
+
+def test_wrong_usage_is_two(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["predictt"])
+    assert "invalid choice: 'predictt'" in capsys.readouterr().err
+
+
+def test_train_saves_a_pipeline_for_any_place(model, folder):
+    pipeline = joblib.load(model)
+    assert pipeline.classes_.tolist() == CLASSES.tolist()
+    assert pipeline.named_steps["imagereader"].cache is None
+    files = sorted(map(str, folder.rglob("*.png")))[:4]
+    assert pipeline.predict_proba(files).shape == (4, 3)
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_predict_writes_the_table(model, folder, tmp_path, ending, capsys):
+    output = tmp_path / f"table.{ending}"
+    arguments = [str(model), str(folder), "--output", str(output), "--no-progress"]
+    assert main(["predict", *arguments, "--threshold", "0.9"]) == 0
+    table = pd.read_csv(output) if ending == "csv" else pd.read_parquet(output)
+    assert list(table) == ["file", "class", "confidence", *CLASSES, "needs_review"]
+    assert len(table) == 90
+    np.testing.assert_allclose(table[list(CLASSES)].sum(axis=1), 1, atol=1e-5)
+    assert (table["needs_review"] == (table["confidence"] < 0.9)).all()
+    expected = joblib.load(model).predict_proba(table["file"])
+    np.testing.assert_allclose(table[list(CLASSES)], expected, atol=2e-2)
+    assert list(tmp_path.iterdir()) == [output]
+    assert "90 images, 0 of them unreadable" in capsys.readouterr().out
+
+
+def test_predict_lists_what_it_cannot_read(model, folder, tmp_path):
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"\xff\xd8 not a whole image")
+    output = tmp_path / "table.csv"
+    files = [str(broken), str(folder / "ring")]
+    assert main(["predict", str(model), *files, "--output", str(output), "--no-progress"]) == 0
+    table = pd.read_csv(output)
+    assert table["class"].isna().tolist() == [True] + [False] * 30
+    assert bool(table.loc[0, "needs_review"])
+    assert main(["predict", str(model), str(broken), "--output", str(output)]) == 0
+    assert pd.read_csv(output)["class"].isna().all()
+
+
+def test_predict_goes_on_where_it_was_stopped(model, folder, tmp_path, monkeypatch):
+    output, partial = tmp_path / "table.csv", tmp_path / "table.csv.partial"
+    arguments = ["predict", str(model), str(folder), "--output", str(output), "--no-progress"]
+    monkeypatch.setattr(prediction, "CHUNK", 20)
+    rows, asked = prediction._rows, []
+
+    def interrupted(model, files, threshold):
+        asked.append(len(files))
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+        return rows(model, files, threshold)
+
+    monkeypatch.setattr(prediction, "_rows", interrupted)
+    assert main(arguments) == 130
+    assert not output.exists()
+    with open(partial, "ab") as table:
+        table.write(b"half a ro")
+    assert main(arguments) == 0
+    assert sum(asked) == 3 * 20 + 50
+    table = pd.read_csv(output)
+    assert table["file"].is_unique
+    assert len(table) == 90
+
+    partial.write_text("another,table\n1,2\n")
+    assert main(arguments) == 1
+    assert main([*arguments, "--restart"]) == 0
+
+
+def test_evaluate_reports(model, folder, capsys):
+    assert main(["evaluate", str(model), str(folder), "--no-progress"]) == 0
+    shown = capsys.readouterr().out
+    assert "95 % interval" in shown
+    assert "confusion matrix, rows are true: long, ring, round" in shown
+
+
+def test_evaluate_takes_a_catalogue(model, folder, tmp_path, capsys):
+    files = sorted(folder.rglob("*.png"))
+    frame = pd.DataFrame({"name": [str(f) for f in files], "type": [f.parent.name for f in files]})
+    frame.to_csv(tmp_path / "table.csv")
+    catalogue = [str(tmp_path / "table.csv"), "--file-column", "name", "--label-column", "type"]
+    assert main(["evaluate", str(model), *catalogue, "--no-progress"]) == 0
+    assert main(["evaluate", str(model), catalogue[0], "--no-progress"]) == 1
+    assert "a catalogue needs --label-column" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["predict", "no_model", "."], "there is no model file 'no_model'"),
+        (["predict", "{model}", "no_image.jpg"], "there is no file or folder 'no_image.jpg'"),
+        (["predict", "{model}", "{empty}"], "there is no image in"),
+        (["predict", "{broken}", "."], "cannot be opened as a model"),
+        (["predict", "{model}", "{folder}", "--output", "x.txt"], "must end in .csv or .parquet"),
+        (["train", "no_folder"], "a catalogue needs --label-column"),
+        (["train", "{empty}"], "no sub-folder of"),
+        (["train", "{folder}", "--network", "nonet"], "There is no network 'nonet'"),
+        (["train", "{folder}", "--test-size", "0.001"], "cannot hold out 0%"),
+    ],
+)
+def test_failures_are_one_sentence(model, folder, tmp_path, capsys, arguments, message):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "broken").write_bytes(b"not a pickle")
+    places = {"model": model, "folder": folder, "empty": tmp_path / "empty"}
+    places["broken"] = tmp_path / "broken"
+    output = [] if "--output" in arguments else ["--output", str(tmp_path / "out.csv")]
+    assert main([*(a.format(**places) for a in arguments), *output, "--no-progress"]) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+
+
+def test_the_demo_leaves_what_it_promises(folder, tmp_path, capsys):
+    output = tmp_path / "demo"
+    assert main(["demo", "--data", str(folder), "--output", str(output), *TRAIN]) == 0
+    listed = {p.name for p in output.iterdir()} - {"cache"}
+    assert listed == {
+        "model.joblib",
+        "predictions.csv",
+        "training_curves.png",
+        "confusion_matrix.png",
+        "embedding.png",
+        "grad_cam.png",
+    }
+    assert "precision" in capsys.readouterr().out
+    for picture in output.glob("*.png"):
+        with Image.open(picture) as image:
+            assert min(image.size) > 200

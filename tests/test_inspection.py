@@ -1,0 +1,110 @@
+"""Explanations point at what was planted, and leave the estimator as it was."""
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
+
+from galaxy_sklearn import GalaxyClassifier
+from galaxy_sklearn.inspection import (
+    EmbeddingDisplay,
+    GradCamDisplay,
+    TrainingCurvesDisplay,
+    grad_cam,
+)
+from galaxy_sklearn.preprocessing import CenterCrop
+
+
+@pytest.fixture(autouse=True)
+def _no_windows():
+    mpl.use("Agg")
+    yield
+    mpl.pyplot.close("all")
+
+
+@pytest.fixture(scope="module")
+def corners():
+    """Images whose class is whether the upper left corner holds a bright spot."""
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 60, (120, 32, 32, 3)).astype(np.uint8)
+    y = np.where(np.arange(120) % 2, "spot", "empty")
+    X[y == "spot", 4:10, 4:10] = 255
+    return X, y
+
+
+@pytest.fixture(scope="module")
+def fitted(corners):
+    model = GalaxyClassifier(
+        "simple_cnn", augmentation=None, max_epochs=8, ema_decay=0.8, random_state=0
+    )
+    return model.fit(*corners)
+
+
+def test_grad_cam_points_at_the_spot(fitted, corners):
+    X, y = corners
+    assert fitted.score(X, y) == 1
+    maps, views = grad_cam(fitted, X[y == "spot"][:8], target="spot")
+    assert maps.shape == (8, 32, 32)
+    assert views.shape == (8, 32, 32, 3)
+    assert maps.min() >= 0
+    assert maps.max() == 1
+    assert maps[:, :16, :16].mean() > 2 * maps[:, 16:, 16:].mean()
+
+
+def test_explaining_changes_nothing(fitted, corners):
+    X, _ = corners
+    before = fitted.predict_proba(X)
+    hooks = sum(len(m._forward_hooks) for m in fitted.net_.module_.modules())
+    grad_cam(fitted, X[:4])
+    assert sum(len(m._forward_hooks) for m in fitted.net_.module_.modules()) == hooks
+    assert all(p.grad is None for p in fitted.net_.module_.parameters())
+    np.testing.assert_array_equal(fitted.predict_proba(X), before)
+
+
+def test_pipelines_are_explained_from_raw_images(corners):
+    X, y = corners
+    model = make_pipeline(
+        CenterCrop(28), GalaxyClassifier("simple_cnn", max_epochs=1, random_state=0)
+    ).fit(X, y)
+    maps, _ = grad_cam(model, X[:3])
+    assert maps.shape == (3, 28, 28)
+    display = GradCamDisplay.from_estimator(model, X[:3])
+    assert display.axes_.shape == (2, 3)
+    assert TrainingCurvesDisplay.from_estimator(model).ax_.get_xlabel() == "epoch"
+
+
+def test_curves_show_what_was_recorded(fitted, corners):
+    model = clone(fitted).set_params(early_stopping=True, max_epochs=2).fit(*corners)
+    display = TrainingCurvesDisplay.from_estimator(model)
+    lines = {line.get_label(): line for line in display.ax_.lines + display.accuracy_ax_.lines}
+    assert set(lines) == {
+        "loss, training",
+        "loss, validation",
+        "accuracy, training",
+        "accuracy, validation",
+    }
+    np.testing.assert_allclose(lines["loss, training"].get_ydata(), model.loss_curve_)
+    np.testing.assert_allclose(lines["accuracy, validation"].get_ydata(), model.validation_scores_)
+
+
+def test_the_map_keeps_classes_apart(fitted, corners):
+    X, y = corners
+    display = EmbeddingDisplay.from_estimator(fitted, X, y)
+    centres = [display.positions[y == name].mean(0) for name in ("empty", "spot")]
+    spread = max(display.positions[y == name].std() for name in ("empty", "spot"))
+    assert np.linalg.norm(centres[0] - centres[1]) > spread
+    assert [t.get_text() for t in display.ax_.get_legend().get_texts()] == ["empty", "spot"]
+
+
+def test_what_cannot_be_explained_is_said(fitted, corners):
+    X, y = corners
+    with pytest.raises(ValueError, match="'ghost' is not among the classes"):
+        grad_cam(fitted, X[:2], target="ghost")
+    with pytest.raises(ValueError, match="holds no fitted network"):
+        grad_cam(GalaxyClassifier(), X[:2])
+    with pytest.raises(ValueError, match="has no training history"):
+        TrainingCurvesDisplay.from_estimator(GalaxyClassifier())
+    linear = GalaxyClassifier("linear", augmentation=None, max_epochs=1).fit(X, y)
+    with pytest.raises(ValueError, match="Linear has none"):
+        grad_cam(linear, X[:2])
