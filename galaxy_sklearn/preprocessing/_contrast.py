@@ -28,7 +28,8 @@ class CLAHE(ImageTransformer):
     Parameters
     ----------
     clip_limit : float, default=2.0
-        Highest gain in contrast; 1 changes next to nothing, 40 is nearly unlimited.
+        Highest gain in contrast; 1 changes next to nothing, 40 is nearly unlimited. OpenCV counts
+        in whole pixels, so in tiles of n pixels the limit is never below 256 / n.
     tile_grid_size : (int, int), default=(8, 8)
         Tiles across and down, in the order of OpenCV. Along a side with fewer pixels than tiles
         there is one tile.
@@ -138,7 +139,8 @@ class CLAHE(ImageTransformer):
         tiles = (across if width >= across else 1, down if height >= down else 1)
         clahe = cv2.createCLAHE(float(self.clip_limit), tiles)  # one object a thread: it has state
         if n_bands != 3:
-            return np.stack([clahe.apply(image[..., k]) for k in range(n_bands)], axis=-1)
+            bands = [clahe.apply(image[..., k]) for k in range(n_bands)]
+            return bands[0][..., np.newaxis] if n_bands == 1 else np.stack(bands, axis=-1)
         lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB)
         cv2.insertChannel(clahe.apply(cv2.extractChannel(lab, 0)), lab, 0)
         return cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)

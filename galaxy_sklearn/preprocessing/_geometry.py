@@ -161,10 +161,16 @@ class Resize(ImageTransformer):
         height, width = as_sides("Resize", self.size)
         pixels = np.ascontiguousarray(bands)
         shrunk = min(bands.shape[0], height), min(bands.shape[1], width)
+        grows = shrunk != (height, width)
+        rounds = grows and bands.dtype == np.uint8
+        if rounds:
+            pixels = pixels.astype(np.float32)  # OpenCV's own bytes are off by one here and there
         if shrunk != bands.shape[:2]:
             pixels = cv2.resize(pixels, shrunk[::-1], interpolation=cv2.INTER_AREA)
-        if shrunk != (height, width):
+        if grows:
             pixels = cv2.resize(pixels, (width, height), interpolation=_GROW[self.interpolation])
+        if rounds:
+            pixels = np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
         return pixels.reshape(height, width, bands.shape[2])
 
 

@@ -134,7 +134,8 @@ class AsinhStretch(ImageTransformer):
             np.clip(curve, 0, 1, out=curve)
         if image.shape[2] == 1:
             return curve
-        factor = np.full_like(curve, 1 / (softening * top))  # the limit of f(I)/I at 0
+        at_zero = 0 if self.clip else 1 / (softening * top)  # the paper's rule; the limit
+        factor = np.full_like(curve, at_zero)
         np.divide(curve, intensity, out=factor, where=intensity != 0)
         flux *= factor
         if self.clip:
