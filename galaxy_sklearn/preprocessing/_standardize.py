@@ -129,10 +129,10 @@ class Standardize(ImageTransformer):
 
 def _moments(images):
     """Return count, mean and sum of squared deviations of each band, in float64."""
-    pixels = images.reshape(-1, images.shape[-1]).astype(np.float64)
-    mean = pixels.mean(axis=0)
-    pixels -= mean
-    return len(pixels), mean, np.einsum("ij,ij->j", pixels, pixels)
+    bands = images.reshape(-1, images.shape[-1]).T.astype(np.float64, order="C")
+    mean = bands.mean(axis=1, keepdims=True)
+    bands -= mean
+    return bands.shape[1], mean[:, 0], np.einsum("ij,ij->i", bands, bands)
 
 
 def _merge(one, other):
