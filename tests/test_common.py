@@ -1,8 +1,9 @@
 """scikit-learn's common checks on every public estimator."""
 
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.base import BaseEstimator
+from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
-from galaxy_sklearn import GalaxyClassifier
+from galaxy_sklearn import GalaxyClassifier, neural_network
 
 ESTIMATORS = [
     GalaxyClassifier(
@@ -19,3 +20,14 @@ ESTIMATORS = [
 @parametrize_with_checks(ESTIMATORS)
 def test_scikit_learn_common_checks(estimator, check):
     check(estimator)
+
+
+def test_every_public_estimator_is_checked():
+    public = {
+        name
+        for name in neural_network.__all__
+        if issubclass(getattr(neural_network, name), BaseEstimator)
+    }
+    assert public == {type(estimator).__name__ for estimator in ESTIMATORS}
+    for estimator in ESTIMATORS:
+        assert len(list(estimator_checks_generator(estimator))) >= 55
