@@ -12,25 +12,14 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import cv2
 import joblib
 import numpy as np
 from PIL import Image
+from sklearn.pipeline import make_pipeline
 
-from galaxy_sklearn.preprocessing._reader import ImageReader
+from galaxy_sklearn.preprocessing import CenterCrop, ImageReader, Resize
 
 BATCH = 128
-
-
-class CropAndResize:
-    """The central 288 x 288 pixels at 128 x 128: what a network is usually given."""
-
-    def transform_images(self, images):
-        """Return (n, 128, 128, n_channels)."""
-        cut = images[:, 68:356, 68:356]
-        return np.stack(
-            [cv2.resize(image, (128, 128), interpolation=cv2.INTER_AREA) for image in cut]
-        )
 
 
 def bare_pillow(paths):
@@ -79,7 +68,7 @@ def main():
     folder = Path(os.environ["GALAXY_SKLEARN_DATA"]) / "gz2" / "original_424px"
     paths = sorted(str(path) for path in folder.glob("*.jpg"))[: 256 if quick else None]
     images = ImageReader().fit_transform(paths)
-    small = images.map(CropAndResize())
+    small = make_pipeline(ImageReader(), CenterCrop(288), Resize(128)).fit_transform(paths)
     with tempfile.TemporaryDirectory() as folder:
         stored, stored_small = images.cache(folder), small.cache(folder)
         routes = {
