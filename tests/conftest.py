@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+# Tiny networks on tiny images: threads would only wait for each other on a busy machine.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 @pytest.fixture(scope="session")
 def real_data():
