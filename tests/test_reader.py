@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from astropy.io import fits
 from PIL import Image
-from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import BaggingClassifier, StackingClassifier, VotingClassifier
 from sklearn.linear_model import LogisticRegression
@@ -26,20 +26,9 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from galaxy_sklearn.exceptions import ImageReadError, ImageReadWarning
 from galaxy_sklearn.images import ImageSequence
-from galaxy_sklearn.preprocessing._reader import ImageReader
+from galaxy_sklearn.preprocessing import Flatten, ImageReader
 
 N = 24
-
-
-class Flatten(TransformerMixin, BaseEstimator):
-    """Images to rows of pixels."""
-
-    def fit(self, X, y=None):
-        self.fitted_ = True
-        return self
-
-    def transform(self, X):
-        return np.asarray(X, dtype=np.float64).reshape(len(X), -1) / 255
 
 
 @parametrize_with_checks([ImageReader()])

@@ -43,7 +43,7 @@ def main():
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--epochs", type=int, default=None, help="default: the classifier's own")
     parser.add_argument("--network", default="galaxynet")
-    parser.add_argument("--tta", nargs="*", default=["d4", "0.9", "1.0", "1.1"])
+    parser.add_argument("--tta", nargs="*", default=["d4", "0.87", "1.0", "1.13"])
     options = parser.parse_args()
     X_train, X_test, y_train, y_test = labelled_split(options.cache)
     tta = [view if view == "d4" else float(view) for view in options.tta] or None
