@@ -26,7 +26,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from galaxy_sklearn.exceptions import ImageReadError, ImageReadWarning
 from galaxy_sklearn.images import ImageSequence
-from galaxy_sklearn.preprocessing import Flatten, ImageReader
+from galaxy_sklearn.preprocessing import Flatten, ImageReader, ToFloat
 
 N = 24
 
@@ -220,7 +220,7 @@ def files(request, paths):
 
 
 def pipeline():
-    return make_pipeline(ImageReader(), Flatten(), LogisticRegression())
+    return make_pipeline(ImageReader(), ToFloat(), Flatten(), LogisticRegression())
 
 
 def test_cross_validation(files, galaxies):
@@ -259,7 +259,7 @@ def test_meta_estimators(files, galaxies, meta):
 
 def test_meta_estimators_take_the_sequence_itself(paths, galaxies):
     images, y = ImageReader().fit_transform(paths), galaxies[1]
-    model = make_pipeline(Flatten(), LogisticRegression())
+    model = make_pipeline(ToFloat(), Flatten(), LogisticRegression())
     train, test, y_train, y_test = train_test_split(images, y, stratify=y, random_state=0)
     assert model.fit(train, y_train).score(test, y_test) == 1
     assert cross_val_score(model, images, y, cv=3, n_jobs=2, error_score="raise").mean() == 1
