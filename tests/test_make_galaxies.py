@@ -6,10 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from galaxy_sklearn.datasets import make_galaxies
-from galaxy_sklearn.datasets._make_galaxies import CLASS_SETS
+from galaxy_sklearn.datasets._make_galaxies import galaxy_light, sky_noise
+from galaxy_sklearn.datasets._morphology import CLASS_SETS, Stamp
 from galaxy_sklearn.datasets._profiles import (
+    EDGE_ON_HALF,
     arm_contrast,
+    bar,
     edge_on_disk,
+    light_within,
     lupton_rgb,
     moffat_kernel,
     sersic,
@@ -30,11 +34,27 @@ def test_half_of_the_light_lies_within_the_half_light_radius(index):
     flux = sersic(radius, 20.0, index) * 2 * np.pi * radius * (radius[1] - radius[0])
     assert flux.sum() == pytest.approx(1, abs=2e-3)
     assert flux[radius <= 20].sum() == pytest.approx(0.5, abs=2e-3)
+    assert flux[radius <= 35].sum() == pytest.approx(light_within(35.0, 20.0, index), abs=3e-3)
+
+
+@pytest.mark.parametrize("index", [1.0, 4.0])
+def test_a_cusp_keeps_its_light_on_coarse_pixels(index):
+    centre = 3.3, -8.1
+    profile = Stamp(64).ellipse(lambda r: sersic(r, 2.0, index), 30.0, 0.6, centre)
+    expected = light_within(np.array([60.0]), 2.0, index)[0]
+    assert profile.sum() == pytest.approx(expected, rel=0.02)
+
+
+def test_a_bar_holds_all_its_light():
+    assert bar(*_grid(100), 30.0, 8.0).sum() == pytest.approx(1, abs=1e-3)
 
 
 def test_an_edge_on_disk_holds_all_its_light():
     x, y = _grid(300)
-    assert edge_on_disk(x, y, 20.0, 6.0).sum() == pytest.approx(1, abs=5e-3)
+    disk = edge_on_disk(x, y, 20.0, 6.0)
+    assert disk.sum() == pytest.approx(1, abs=5e-3)
+    half = disk[np.abs(x) <= 20 * EDGE_ON_HALF].sum()
+    assert half == pytest.approx(0.5, abs=0.02)
 
 
 @pytest.mark.parametrize("pitch", [8.0, 15.0, 30.0])
@@ -96,6 +116,108 @@ def test_moments_recover_axis_ratio_and_position_angle(kind):
     assert np.minimum(gap, 180 - gap).max() < 4
 
 
+def _lights(kind, n, *, image_size=128, size=(0.07, 0.08)):
+    """Noiseless, unblurred light of `n` galaxies alone in their frames, and their truths."""
+    return [
+        galaxy_light(
+            np.random.default_rng(seed),
+            kind,
+            image_size=image_size,
+            psf=None,
+            size=size,
+            neighbours=0,
+        )
+        for seed in range(n)
+    ]
+
+
+def _disk_plane(light, truth):
+    """Coordinates of the pixels in the plane of the galaxy, in pixels."""
+    half = (len(light) - 1) / 2
+    x, y = np.meshgrid(np.arange(-half, half + 1), -np.arange(-half, half + 1))
+    angle = np.deg2rad(truth["position_angle"])
+    along = x * np.cos(angle) + y * np.sin(angle)
+    return along, (y * np.cos(angle) - x * np.sin(angle)) / truth["axis_ratio"]
+
+
+@pytest.mark.parametrize("kind", ["round", "cigar", "E", "S0", "Sa", "Sc", "SBb"])
+def test_half_of_a_galaxy_lies_within_its_half_light_radius(kind):
+    for light, truth in _lights(kind, 6):
+        inside = np.hypot(*_disk_plane(light, truth)) <= truth["half_light_radius"]
+        share = light.mean(2)[inside].sum() / truth["flux"]
+        assert share == pytest.approx(0.5, abs=0.05), (kind, truth)
+
+
+@pytest.mark.parametrize("kind", ["cigar", "S0", "Sb", "SBc", "edge_on", "Irr"])
+def test_the_light_adds_up_to_the_flux(kind):
+    for light, truth in _lights(kind, 4, size=(0.05, 0.06)):
+        if truth.get("dust"):
+            assert 0.5 * truth["flux"] < light.mean(2).sum() < truth["flux"]
+        else:
+            assert light.mean(2).sum() == pytest.approx(truth["flux"], rel=0.06)
+
+
+def test_more_bulge_means_more_light_in_the_middle():
+    lights = [pair for kind in ("Sa", "Sb", "Sc") for pair in _lights(kind, 12)]
+    planted = [truth["bulge_fraction"] for _, truth in lights]
+    middle = []
+    for light, truth in lights:
+        near = np.hypot(*_disk_plane(light, truth)) <= 0.3 * truth["half_light_radius"]
+        middle.append(light.mean(2)[near].sum() / truth["flux"])
+    assert np.corrcoef(planted, middle)[0, 1] > 0.8
+
+
+@pytest.mark.parametrize("kind", ["Sb", "Sc"])
+def test_the_phase_of_the_arms_recovers_the_pitch_angle(kind):
+    errors = []
+    for light, truth in _lights(kind, 24, image_size=160, size=(0.1, 0.11)):
+        along, across = _disk_plane(light, truth)
+        radius, angle = np.hypot(along, across), np.arctan2(across, along)
+        radii = truth["half_light_radius"] * np.geomspace(0.9, 2.2, 12)
+        phases, n_arms = [], truth["n_arms"]
+        for inner, outer in zip(radii[:-1], radii[1:]):
+            ring = (radius >= inner) & (radius < outer)
+            wave = np.exp(-1j * n_arms * angle[ring])
+            phases.append(np.angle(np.sum(light[..., 2][ring] * wave)))
+        turns = -np.unwrap(phases) / n_arms
+        slope = np.polyfit(np.log(radii[:-1] * radii[1:]) / 2, turns, 1)[0]
+        pitch = np.rad2deg(np.arctan(1 / slope))
+        errors.append(pitch / truth["pitch_angle"] - 1)
+    assert np.median(np.abs(errors)) < 0.1
+    assert abs(np.median(errors)) < 0.08
+
+
+def test_bars_lie_at_their_angle():
+    errors = []
+    for light, truth in _lights("SBc", 12, image_size=160, size=(0.1, 0.11)):
+        along, across = _disk_plane(light, truth)
+        inside = np.hypot(along, across) <= 0.9 * truth["bar_length"]
+        tensor = np.cov(along[inside], across[inside], aweights=light[..., 0][inside])
+        major = np.linalg.eigh(tensor)[1][:, 1]
+        gap = np.rad2deg(np.arctan2(major[1], major[0])) - truth["bar_angle"]
+        errors.append(abs((gap + 90) % 180 - 90))
+    assert np.median(errors) < 5
+
+
+def test_the_blur_has_the_width_that_is_asked_and_told():
+    options = {"image_size": 96, "size": (0.001, 0.001), "neighbours": 0}
+    light, truth = galaxy_light(np.random.default_rng(0), "round", psf=9.0, **options)
+    bright = light.mean(2) >= light.mean(2).max() / 2
+    assert 2 * np.sqrt(bright.sum() / np.pi) == pytest.approx(9.0, rel=0.1)
+    assert truth["psf"] == 9.0
+    _, truth = galaxy_light(np.random.default_rng(0), "round", psf="auto", **options)
+    assert 0.016 * 96 <= truth["psf"] <= 0.030 * 96
+
+
+def test_noise_grows_with_light_and_knows_its_level():
+    rng = np.random.default_rng(0)
+    dark = sky_noise(rng, np.zeros((256, 256, 3), np.float32), 1.0)
+    bright = sky_noise(rng, np.full((256, 256, 3), 20.0, np.float32), 1.0)
+    assert dark.std() == pytest.approx(0.25, rel=0.1)
+    assert bright.std() == pytest.approx(0.25 * np.sqrt(1 + 0.15 * 20 / 0.25), rel=0.1)
+    assert not sky_noise(rng, np.zeros((8, 8, 3), np.float32), 0.0).any()
+
+
 def test_classes_differ_as_their_names_say():
     _, labels, truth = make_galaxies(400, image_size=16, return_parameters=True, random_state=1)
     ratio = truth.groupby(labels)["axis_ratio"]
@@ -134,7 +256,7 @@ def test_shares_follow_the_weights():
 
 def test_noise_is_as_strong_as_asked():
     def scatter(noise):
-        images, _ = make_galaxies(4, noise=noise, neighbours=0, random_state=0)
+        images, _ = make_galaxies(8, noise=noise, neighbours=0, size=(0.05, 0.05), random_state=0)
         return images[:, :8, :8].astype(float).std()
 
     assert scatter(0.0) < 0.5 < scatter(0.5) < scatter(1.0) < scatter(2.0)
@@ -177,8 +299,12 @@ def test_any_sensible_request_gives_images(n, side, classes, psf, noise, seed):
         ({"classes": "hubbel"}, "knows the class sets galaxy_zoo_2, hubble; got 'hubbel'"),
         ({"classes": ["E", "Sd"]}, "makes the classes .* got 'Sd'"),
         ({"noise": -1}, "noise must not be negative"),
-        ({"psf": 0}, "psf must be a positive number of pixels or None"),
-        ({"size": (0.3, 0.2)}, "size must be two growing fractions"),
+        ({"psf": 0}, "psf must be 'auto', a positive number of pixels or None. Got 0"),
+        ({"psf": "wide"}, "psf must be 'auto', .* Got 'wide'"),
+        ({"noise": "much"}, "noise must not be negative. Got 'much'"),
+        ({"size": (0.3, 0.2)}, "size must be two rising shares below 0.5"),
+        ({"size": 0.1}, "size must be two rising shares below 0.5. Got 0.1"),
+        ({"weights": [1, 1, 1, 1, np.nan]}, "weights must be 5 non-negative shares"),
         ({"weights": [1, 2]}, "weights must be 5 non-negative shares"),
     ],
 )

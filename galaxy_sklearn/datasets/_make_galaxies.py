@@ -1,204 +1,92 @@
 """Galaxies made by a recipe whose parameters are known."""
 
-from numbers import Integral
+from numbers import Integral, Real
 
+import cv2
 import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
 
-from galaxy_sklearn.datasets._profiles import (
-    arm_contrast,
-    bar,
-    convolve,
-    edge_on_disk,
-    lupton_rgb,
-    moffat_kernel,
-    sersic,
+from galaxy_sklearn.datasets._morphology import (
+    CLASS_SETS,
+    SUPERSAMPLING,
+    Stamp,
+    add_companions,
+    draw_galaxy,
 )
+from galaxy_sklearn.datasets._profiles import convolve, lupton_rgb, moffat_kernel
 
-CLASS_SETS = {
-    "galaxy_zoo_2": ("round", "in_between", "cigar", "edge_on", "spiral"),
-    "hubble": ("E", "S0", "Sa", "Sb", "Sc", "SBa", "SBb", "SBc", "Irr"),
-}
-
-_SUPERSAMPLING = 2
-_SKY_NOISE = 0.6  # of a typical cutout, in the unit of `lupton_rgb`
+_SKY_NOISE = 0.25  # of a typical cutout, in the unit of `lupton_rgb`
+_NOISE_SCATTER = 0.3  # of its logarithm between cutouts, which are scaled to their galaxies
+_SKY_LEVEL = 0.18  # left by the survey's subtraction, in the same unit
+_GAIN = 0.15  # photon noise: variance over flux, both in units of the sky's
+_SHARED_NOISE = 0.5  # share of the noise's variance that all bands have in common
+_SEEING = (0.016, 0.030)  # FWHM of cutouts scaled to their galaxies, in sides of the frame
+_GRAIN = (0.004, 0.011)  # width of the noise's correlation, in sides of the frame
 _GOLDEN = 0.6180339887498949  # fractional parts of its multiples fill [0, 1) evenly
 
-# Relative fluxes in i, r, g: what makes bulges yellow and arms blue.
-_OLD = np.array([1.28, 1.02, 0.70])
-_DISK = np.array([1.05, 1.00, 0.92])
-_YOUNG = np.array([0.80, 0.97, 1.25])
-
-# type: (bulge fraction, pitch angle in degrees, barred, arm strength)
-_SPIRALS = {
-    "Sa": ((0.35, 0.55), (6, 12), False, 0.5),
-    "Sb": ((0.18, 0.32), (12, 20), False, 0.8),
-    "Sc": ((0.03, 0.12), (20, 32), False, 1.0),
-    "SBa": ((0.30, 0.45), (6, 12), True, 0.5),
-    "SBb": ((0.15, 0.28), (12, 20), True, 0.8),
-    "SBc": ((0.03, 0.10), (20, 32), True, 1.0),
-}
-_SMOOTH = {  # type: (axis ratio, Sersic index)
-    "round": ((0.87, 1.0), (2.0, 5.0)),
-    "in_between": ((0.50, 0.78), (1.5, 4.5)),
-    "cigar": ((0.18, 0.33), (1.0, 2.5)),
-    "E": ((0.45, 1.0), (3.0, 5.5)),
-}
+# Faint and bright centres, in the unit of `lupton_rgb`; and what makes types fainter or larger.
+_PEAK = (35.0, 150.0)
+_DIMMER = {"cigar": 0.75, "edge_on": 0.7, "spiral": 0.9, "Irr": 0.6, "Sc": 0.7, "SBc": 0.7}
+_LONGER = {"cigar": 1.15, "spiral": 1.1, "edge_on": 0.85}
 
 
-class _Stamp:
-    """Coordinates of one supersampled frame about its centre, and the light on it."""
+def galaxy_light(rng, kind, *, image_size, psf, size, neighbours):
+    """Return the noiseless light of one galaxy and the truth about it.
 
-    def __init__(self, side):
-        self.side = side * _SUPERSAMPLING
-        offsets = np.arange(self.side) - (self.side - 1) / 2
-        self.x, self.y = np.meshgrid(offsets, -offsets)  # y grows upwards
-        self.light = np.zeros((self.side, self.side, 3), np.float32)
+    Parameters
+    ----------
+    rng : Generator
+        Random numbers.
+    kind : str
+        Class name.
+    image_size, psf, size, neighbours
+        As in `make_galaxies`.
 
-    def turned(self, angle, centre=(0.0, 0.0)):
-        """Return coordinates along and across an axis at `angle` (radians) about `centre`."""
-        x, y = self.x - centre[0], self.y - centre[1]
-        cos, sin = np.cos(angle), np.sin(angle)
-        return x * cos + y * sin, y * cos - x * sin
-
-    def add(self, profile, flux, colour):
-        """Add a component of a total `flux` in the mean of the bands."""
-        self.light += (flux * profile[..., None] * colour).astype(np.float32)
-
-
-def _smooth(stamp, rng, truth, flux):
-    (low, high), index = _SMOOTH[truth["class"]]
-    truth["axis_ratio"] = q = rng.uniform(low, high)
-    truth["sersic_n"] = n = rng.uniform(*index)
-    along, across = stamp.turned(np.deg2rad(truth["position_angle"]))
-    radius = np.sqrt(along**2 * q + across**2 / q)
-    colour = _OLD + rng.uniform(-0.1, 0.25) * (_DISK - _OLD)
-    stamp.add(sersic(radius, truth["half_light_radius"] * _SUPERSAMPLING, n), flux, colour)
-
-
-def _edge_on(stamp, rng, truth, flux):
-    reach = truth["half_light_radius"] * _SUPERSAMPLING
-    length, height = 0.75 * reach, 0.75 * reach * rng.uniform(0.08, 0.2)
-    truth["bulge_fraction"] = bulge = rng.uniform(0, 0.4) * (rng.random() < 0.7)
-    truth["axis_ratio"], truth["inclination"] = height / length, 90.0
-    along, across = stamp.turned(np.deg2rad(truth["position_angle"]))
-    stamp.add(edge_on_disk(along, across, length, height), flux * (1 - bulge), _DISK)
-    if bulge:
-        radius = np.sqrt(along**2 * 0.7 + across**2 / 0.7)
-        stamp.add(sersic(radius, 0.35 * reach, rng.uniform(1.5, 3)), flux * bulge, _OLD)
-    truth["dust"] = depth = rng.uniform(0.6, 2.0) if rng.random() < 0.6 else 0.0
-    thickness = np.minimum(np.abs(across) / (0.35 * height), 50)
-    lane = np.exp(-np.abs(along) / (1.3 * length)) / np.cosh(thickness) ** 2
-    stamp.light *= np.exp(-depth * lane[..., None] * [0.75, 1.0, 1.35]).astype(np.float32)
-
-
-def _disk(stamp, rng, truth, flux, *, bulge, pitch=None, barred=False, strength=0.0):
-    reach = truth["half_light_radius"] * _SUPERSAMPLING
-    truth["bulge_fraction"] = bulge
-    truth["inclination"] = inclination = np.rad2deg(np.arccos(rng.uniform(0.5, 1.0)))
-    truth["axis_ratio"] = q = np.cos(np.deg2rad(inclination))
-    along, across = stamp.turned(np.deg2rad(truth["position_angle"]))
-    across = across / q
-    radius, angle = np.hypot(along, across), np.arctan2(across, along)
-    disk = sersic(radius, 1.15 * reach, 1.0) / q
-    bar_flux, start = 0.0, 0.45 * reach
-    if barred:
-        truth["bar_length"] = length = rng.uniform(0.5, 0.85) * truth["half_light_radius"]
-        start, bar_flux = length * _SUPERSAMPLING, rng.uniform(0.12, 0.22)
-        phase = rng.uniform(0, np.pi)
-        u = along * np.cos(phase) + across * np.sin(phase)
-        v = across * np.cos(phase) - along * np.sin(phase)
-        stamp.add(bar(u, v, start, 0.28 * start) / q, flux * bar_flux, _OLD)
-    stamp.add(disk, flux * (1 - bulge - bar_flux) * (1 - 0.6 * strength), _DISK)
-    if strength:
-        truth["pitch_angle"] = rng.uniform(*pitch)
-        truth["n_arms"] = n_arms = int(rng.choice([2, 3, 4], p=[0.7, 0.2, 0.1]))
-        arms = disk * arm_contrast(
-            radius,
-            angle,
-            n_arms=n_arms,
-            pitch_angle=truth["pitch_angle"],
-            phase=phase if barred else rng.uniform(0, np.pi),
-            inner_radius=start,
-        )
-        stamp.add(arms, flux * (1 - bulge - bar_flux) * 0.6 * strength, _YOUNG)
-    radius = np.sqrt(along**2 + (across * q / max(q, 0.75)) ** 2)
-    stamp.add(sersic(radius, 0.3 * reach, rng.uniform(1.5, 3.5)), flux * bulge, _OLD)
-
-
-def _irregular(stamp, rng, truth, flux):
-    reach = truth["half_light_radius"] * _SUPERSAMPLING
-    truth["axis_ratio"] = q = rng.uniform(0.4, 0.9)
-    angle = np.deg2rad(truth["position_angle"])
-    along, across = stamp.turned(angle, centre=rng.normal(0, 0.2 * reach, 2))
-    stamp.add(sersic(np.sqrt(along**2 * q + across**2 / q), reach, 1.0), 0.6 * flux, _DISK)
-    for share in rng.dirichlet(np.ones(rng.integers(4, 10))):
-        along, across = stamp.turned(angle, centre=rng.normal(0, 0.7 * reach, 2))
-        knot = sersic(np.hypot(along, across), rng.uniform(0.1, 0.3) * reach, 1.0)
-        stamp.add(knot, 0.4 * flux * share, _YOUNG)
-
-
-def _draw(stamp, rng, truth, flux):
-    kind = truth["class"]
-    if kind in _SMOOTH:
-        _smooth(stamp, rng, truth, flux)
-    elif kind == "edge_on":
-        _edge_on(stamp, rng, truth, flux)
-    elif kind == "Irr":
-        _irregular(stamp, rng, truth, flux)
-    elif kind == "S0":
-        _disk(stamp, rng, truth, flux, bulge=rng.uniform(0.4, 0.7))
-    else:
-        options = list(_SPIRALS) if kind == "spiral" else [kind]
-        bulge, pitch, barred, strength = _SPIRALS[options[rng.integers(len(options))]]
-        strength = strength if kind != "spiral" else max(strength, 0.75)
-        pitch = pitch if kind != "spiral" else (8, 32)
-        _disk(
-            stamp,
-            rng,
-            truth,
-            flux,
-            bulge=rng.uniform(*bulge),
-            pitch=pitch,
-            barred=barred,
-            strength=strength,
-        )
-
-
-def _add_companions(stamp, rng, mean_number, brightness):
-    """Scatter stars and small galaxies over the outer frame."""
-    for _ in range(rng.poisson(mean_number)):
-        distance, angle = stamp.side * rng.uniform(0.24, 0.6), rng.uniform(0, 2 * np.pi)
-        centre = distance * np.cos(angle), distance * np.sin(angle)
-        flux = brightness * 10 ** rng.uniform(-2.2, -0.6)
-        along, across = stamp.turned(rng.uniform(0, np.pi), centre)
-        tint = rng.choice(3)
-        colour = (_OLD, _DISK, _YOUNG)[tint] + rng.normal(0, 0.1, 3)
-        if rng.random() < 0.5:
-            stamp.add(np.exp(-(along**2 + across**2) / 0.72) / 2.26, flux, colour)
-        else:
-            q = rng.uniform(0.4, 1)
-            radius = np.sqrt(along**2 * q + across**2 / q)
-            stamp.add(sersic(radius, stamp.side * rng.uniform(0.008, 0.025), 1.5), flux, colour)
-
-
-def _render(rng, kind, *, image_size, noise, kernel, size, neighbours):
-    low, high = size
+    Returns
+    -------
+    light : ndarray of shape (image_size, image_size, 3)
+        Flux a pixel in three bands, red first, in the unit of `lupton_rgb`.
+    truth : dict
+        The true parameters.
+    """
     truth = {"class": kind, "position_angle": rng.uniform(0, 180)}
-    longer = {"cigar": 1.4, "edge_on": 1.25}.get(kind, 1.25 if kind not in _SMOOTH else 1.0)
-    truth["half_light_radius"] = image_size * rng.uniform(low, high) * longer
-    area = truth["half_light_radius"] ** 2 * _SUPERSAMPLING**2
-    peak = np.exp(rng.uniform(np.log(25), np.log(130)))
-    peak *= {"cigar": 0.5, "edge_on": 0.35, "spiral": 0.7}.get(kind, 1.0)
-    flux = truth["flux"] = peak * area
-    stamp = _Stamp(image_size)
-    _draw(stamp, rng, truth, flux)
-    _add_companions(stamp, rng, neighbours, flux)
-    light = convolve(stamp.light, kernel) if kernel is not None else stamp.light
-    light = light.reshape(image_size, _SUPERSAMPLING, image_size, _SUPERSAMPLING, 3).mean((1, 3))
-    sky = rng.normal(0, 1, light.shape) * np.sqrt(1 + np.maximum(light, 0) * 0.15)
-    rgb = lupton_rgb(light + _SKY_NOISE * noise * sky + 0.2)
+    radius = image_size * rng.uniform(*size) * _LONGER.get(kind, 1.0)
+    truth["half_light_radius"] = radius
+    peak = np.exp(rng.uniform(*np.log(_PEAK))) * _DIMMER.get(kind, 1.0)
+    truth["flux"] = flux = peak * radius**2
+    stamp = Stamp(image_size)
+    draw_galaxy(stamp, rng, truth, flux * SUPERSAMPLING**2)
+    stamp.light *= np.exp(rng.normal(0, 0.05, 2) @ [[1, 0, -1], [0.2, -0.4, 0.2]]).astype(
+        np.float32
+    )
+    add_companions(stamp, rng, neighbours, flux * SUPERSAMPLING**2)
+    light = stamp.light
+    truth["psf"] = fwhm = image_size * rng.uniform(*_SEEING) if psf == "auto" else psf
+    if fwhm is not None:
+        light = convolve(light, moffat_kernel(fwhm * SUPERSAMPLING))
+    shape = (image_size, SUPERSAMPLING, image_size, SUPERSAMPLING, 3)
+    return light.reshape(shape).mean((1, 3)), truth
+
+
+def sky_noise(rng, light, noise):
+    """Return noise for `light`: of the sky and its photons, grainy, partly shared by the bands.
+
+    Its standard deviation where there is no light is `noise` times that of a typical cutout.
+    """
+    height, width, n_bands = light.shape
+    field = rng.standard_normal((height, width, n_bands + 1), dtype=np.float32)
+    reach = height * rng.uniform(*_GRAIN)
+    kernel = cv2.getGaussianKernel(2 * int(np.ceil(3 * reach)) + 1, reach).astype(np.float32)
+    grainy = cv2.sepFilter2D(field, cv2.CV_32F, kernel, kernel) / (kernel**2).sum()
+    mixed = np.sqrt(_SHARED_NOISE) * grainy[..., :1] + np.sqrt(1 - _SHARED_NOISE) * grainy[..., 1:]
+    return _SKY_NOISE * noise * mixed * np.sqrt(1 + _GAIN * np.maximum(light, 0) / _SKY_NOISE)
+
+
+def _render(rng, kind, noise, **options):
+    light, truth = galaxy_light(rng, kind, **options)
+    noise *= np.exp(rng.normal(0, _NOISE_SCATTER))
+    rgb = lupton_rgb(light + sky_noise(rng, light, noise) + _SKY_LEVEL)
     return (rgb.clip(0, 1) * 255).round().astype(np.uint8), truth
 
 
@@ -224,16 +112,28 @@ def _check(n_samples, image_size, noise, psf, size, neighbours, weights, n_class
     def whole(value, least):
         return isinstance(value, Integral) and value >= least
 
-    low, high = size
+    def number(value, least=0.0):
+        return isinstance(value, Real) and least <= value < np.inf
+
+    def shares(values):
+        values = np.asarray(values)
+        fits = values.shape == (n_classes,) and values.dtype.kind in "iuf"
+        return fits and np.isfinite(values).all() and values.min() >= 0 < values.sum()
+
+    pair = np.shape(size) == (2,) and all(map(number, size))
     rules = [
         (whole(n_samples, 1), "n_samples must be a whole number of at least 1", n_samples),
         (whole(image_size, 8), "image_size must be a whole number of at least 8", image_size),
-        (noise >= 0, "noise must not be negative", noise),
-        (psf is None or psf > 0, "psf must be a positive number of pixels or None", psf),
-        (0 < low <= high < 0.5, "size must be two growing fractions below 0.5", size),
-        (neighbours >= 0, "neighbours must not be negative", neighbours),
+        (number(noise), "noise must not be negative", noise),
         (
-            weights is None or (len(weights) == n_classes and min(weights) >= 0 < sum(weights)),
+            psf is None or (psf == "auto" if isinstance(psf, str) else number(psf) and psf > 0),
+            "psf must be 'auto', a positive number of pixels or None",
+            psf,
+        ),
+        (pair and 0 < size[0] <= size[1] < 0.5, "size must be two rising shares below 0.5", size),
+        (number(neighbours), "neighbours must not be negative", neighbours),
+        (
+            weights is None or shares(weights),
             f"weights must be {n_classes} non-negative shares",
             weights,
         ),
@@ -250,8 +150,8 @@ def make_galaxies(
     classes="galaxy_zoo_2",
     weights=None,
     noise=1.0,
-    psf=1.5,
-    size=(0.05, 0.11),
+    psf="auto",
+    size=(0.075, 0.125),
     neighbours=2.0,
     return_parameters=False,
     random_state=None,
@@ -277,10 +177,13 @@ def make_galaxies(
         galaxies keep to them closely.
     noise : float, default=1.0
         Noise relative to that of a typical cutout; 0 makes noiseless images.
-    psf : float or None, default=1.5
-        Full width at half maximum of the point spread function in pixels; None leaves it out.
-    size : tuple of float, default=(0.05, 0.11)
-        Range of the half-light radius as a fraction of `image_size`; disks reach further.
+    psf : float, "auto" or None, default="auto"
+        Full width at half maximum of the point spread function in pixels; ``"auto"`` draws it
+        for each image from 1.6 to 3 % of `image_size`, as in cutouts that are scaled to their
+        galaxies; None leaves it out.
+    size : tuple of float, default=(0.075, 0.125)
+        Range of the half-light radius as a fraction of `image_size`; spirals and
+        cigars get 10 to 15 % more, edge-on disks 15 % less, as in the survey's cutouts.
     neighbours : float, default=2.0
         Mean number of stars and small galaxies in a frame.
     return_parameters : bool, default=False
@@ -295,10 +198,14 @@ def make_galaxies(
     labels : ndarray of shape (n_samples,)
         Class names.
     parameters : DataFrame of n_samples rows
-        Only with `return_parameters`: class, position_angle (degrees, counter-clockwise from the
-        horizontal), half_light_radius (pixels), flux, axis_ratio, sersic_n, bulge_fraction,
-        inclination (degrees), pitch_angle (degrees), n_arms, bar_length (pixels), dust (optical
-        depth); NaN where a galaxy has no such part.
+        Only with `return_parameters`; NaN where a galaxy has no such part. class;
+        position_angle, degrees counter-clockwise from the horizontal; half_light_radius, pixels
+        along the major axis to the ellipse that holds half of the light (of an edge-on disk: to
+        the line that does); flux, mean of the bands before the stretch; psf, pixels; axis_ratio,
+        minor over major (of an edge-on disk: scale height over scale length); sersic_n, of an
+        elliptical or a bulge; bulge_fraction; inclination, degrees from face-on; pitch_angle,
+        degrees; n_arms; bar_length, half of the whole in pixels, and bar_angle, degrees from the
+        major axis, both in the plane of the disk; dust, optical depth of the lane.
 
     Raises
     ------
@@ -318,16 +225,15 @@ def make_galaxies(
     shares = np.cumsum(np.ones(len(names)) if weights is None else np.asarray(weights, float))
     position = (np.random.default_rng(seed).random() + np.arange(n_samples) * _GOLDEN) % 1
     kinds = np.searchsorted(shares / shares[-1], position, side="right")
-    kernel = None if psf is None else moffat_kernel(psf * _SUPERSAMPLING)
     images = np.empty((n_samples, image_size, image_size, 3), np.uint8)
     truths = []
     for number, kind in enumerate(kinds):
         images[number], truth = _render(
             np.random.default_rng([seed, number]),
             names[kind],
+            noise,
             image_size=image_size,
-            noise=noise,
-            kernel=kernel,
+            psf=psf,
             size=size,
             neighbours=neighbours,
         )

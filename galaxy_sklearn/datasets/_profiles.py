@@ -2,7 +2,7 @@
 
 import cv2
 import numpy as np
-from scipy.special import gamma, gammaincinv, k1
+from scipy.special import gamma, gammainc, gammaincinv, k1
 
 
 def sersic(radius, half_light_radius, index):
@@ -45,8 +45,23 @@ def edge_on_disk(along, across, scale_length, scale_height):
     return r * k1(r) * vertical / (2 * np.pi * scale_length * scale_height)
 
 
+def light_within(radius, half_light_radius, index):
+    """Return the share of a Sersic profile's light inside `radius`.
+
+    References
+    ----------
+    Graham & Driver (2005), PASA 22, 118, eqs. 2 and 5.
+    """
+    b = gammaincinv(2 * index, 0.5)
+    return gammainc(2 * index, b * (radius / half_light_radius) ** (1 / index))
+
+
+EDGE_ON_HALF = 0.9413
+"""Distance along an edge-on disk, in scale lengths, inside which half of its light lies."""
+
+
 def arm_contrast(radius, angle, *, n_arms, pitch_angle, phase, inner_radius, sharpness=2.5):
-    """Return the factor by which logarithmic spiral arms brighten a disk, 0 to about 3.
+    """Return the factor by which logarithmic spiral arms brighten a disk; it is positive.
 
     A crest follows r = inner_radius * exp((angle - phase) * tan(pitch_angle)).
 
@@ -72,9 +87,9 @@ def arm_contrast(radius, angle, *, n_arms, pitch_angle, phase, inner_radius, sha
 
 
 def bar(along, across, length, width):
-    """Return a flat-topped bar, total flux about 1."""
+    """Return a flat-topped bar of total flux 1; `length` and `width` are half of the whole."""
     shape = np.exp(-((np.abs(along) / length) ** 2.5 + (np.abs(across) / width) ** 2))
-    return shape / (3.1 * length * width)
+    return shape / (4 * gamma(1.4) * gamma(1.5) * length * width)
 
 
 def moffat_kernel(fwhm, beta=3.0):
