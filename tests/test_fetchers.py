@@ -6,6 +6,7 @@ import io
 import tarfile
 import threading
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import h5py
@@ -15,7 +16,8 @@ import pytest
 from PIL import Image
 
 from galaxy_sklearn.datasets import (
-    _fetchers,
+    _efigi,
+    _registry,
     fetch_efigi,
     fetch_galaxy10_decals,
     fetch_galaxy10_sdss,
@@ -56,8 +58,14 @@ class Handler(BaseHTTPRequestHandler):
         if asked and server.ranges:
             start = int(asked.removeprefix("bytes=").rstrip("-"))
             if start >= len(content):
-                return self.send_error(416)
+                self.send_response(416)
+                self.send_header("Content-Range", f"bytes */{len(content)}")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return None
         self.send_response(206 if start else 200)
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
         self.send_header("Content-Length", str(len(content) - start))
         self.end_headers()
         stop, server.cut = server.cut, None
@@ -68,7 +76,7 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server():
     with Server() as running:
-        thread = threading.Thread(target=running.serve_forever)
+        thread = threading.Thread(target=running.serve_forever, args=(0.01,))
         thread.start()
         yield running
         running.shutdown()
@@ -121,10 +129,74 @@ def test_a_complete_part_is_only_checked(server, remote, tmp_path):
     assert fetch_file(remote, tmp_path, **ONCE).read_bytes() == CONTENT
 
 
-def test_a_wrong_hash_is_refused(remote, tmp_path):
-    with pytest.raises(ValueError, match=f"SHA-256 {SHA}, and 00 was expected: deleted"):
+def test_a_wrong_hash_is_refused_without_asking_again(server, remote, tmp_path):
+    with pytest.raises(ValueError, match=f"data.bin is not the .* SHA-256 {SHA} instead of 00"):
         fetch_file(remote._replace(sha256="00"), tmp_path, **ONCE)
     assert list(tmp_path.iterdir()) == []
+    assert len(server.requests) == 1
+
+
+def test_a_mirror_stands_in_for_a_changed_file(server, remote, tmp_path):
+    server.files["changed.bin"] = b"changed"
+    mirrored = remote._replace(urls=(server.url("changed.bin"), server.url("data.bin")))
+    assert fetch_file(mirrored, tmp_path, **ONCE).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("part", [b"x" * 1000, b"x" * len(CONTENT), CONTENT + b"x"])
+def test_a_spoilt_part_is_fetched_afresh(remote, tmp_path, part):
+    (tmp_path / "data.bin.part").write_bytes(part)
+    assert fetch_file(remote, tmp_path, **ONCE).read_bytes() == CONTENT
+
+
+def test_a_part_that_is_too_long_is_not_taken_for_the_file(remote, tmp_path):
+    (tmp_path / "data.bin.part").write_bytes(CONTENT + b"x")
+    path = fetch_file(remote._replace(sha256=None), tmp_path, **ONCE)
+    assert path.read_bytes() == CONTENT
+
+
+def test_a_file_cut_short_each_time_is_an_error_that_keeps_the_part(server, remote, tmp_path):
+    server.cut = 500_000
+    with pytest.raises(OSError, match="could not be downloaded"):
+        fetch_file(remote, tmp_path, **(ONCE | {"n_retries": 0}))
+    part = (tmp_path / "data.bin.part").read_bytes()
+    assert 400_000 < len(part) <= 500_000
+    assert part == CONTENT[: len(part)]
+
+
+def test_what_is_not_there_is_not_asked_for_twice(server, remote, tmp_path):
+    gone = remote._replace(urls=(server.url("gone.bin"), server.url("lost.bin")))
+    with pytest.raises(OSError, match=r"gone.bin: 404 .*; .*lost.bin: 404"):
+        fetch_file(gone, tmp_path, **ONCE)
+    assert len(server.requests) == 2
+
+
+def test_a_full_disk_is_no_reason_to_ask_again(monkeypatch, server, remote, tmp_path):
+    (tmp_path / "data.bin.part").mkdir()
+    with pytest.raises(IsADirectoryError, match="data.bin.part"):
+        fetch_file(remote, tmp_path, **ONCE)
+    assert len(server.requests) == 1
+
+
+def test_two_at_once_download_once(server, remote, tmp_path):
+    with ThreadPoolExecutor(4) as pool:
+        paths = list(pool.map(lambda _: fetch_file(remote, tmp_path, **ONCE), range(4)))
+    assert {path.read_bytes() for path in paths} == {CONTENT}
+    assert len(server.requests) == 1
+
+
+def test_the_progress_bar_goes_on_from_the_part(remote, tmp_path, capsys):
+    (tmp_path / "data.bin.part").write_bytes(CONTENT[:640_000])
+    fetch_file(remote, tmp_path, **(ONCE | {"verbose": True}))
+    shown = capsys.readouterr().err
+    assert "data.bin:" in shown
+    assert "50%" in shown
+    assert "100%" in shown
+
+
+@pytest.mark.parametrize(("name", "value"), [("n_retries", -1), ("n_retries", 1.5), ("delay", -1)])
+def test_senseless_options_are_refused(remote, tmp_path, name, value):
+    with pytest.raises(ValueError, match=f"{name} must be .* Got {value}"):
+        fetch_file(remote, tmp_path, **(ONCE | {name: value}))
 
 
 def test_without_a_published_hash_the_first_download_counts(server, remote, tmp_path):
@@ -132,8 +204,10 @@ def test_without_a_published_hash_the_first_download_counts(server, remote, tmp_
     path = fetch_file(unknown, tmp_path, **ONCE)
     path.unlink()
     server.files["data.bin"] = b"changed"
-    with pytest.raises(ValueError, match=f"and {SHA} was expected"):
+    with pytest.raises(ValueError, match=f"instead of {SHA}: .*delete .*data.bin.sha256"):
         fetch_file(unknown, tmp_path, **ONCE)
+    path.with_name("data.bin.sha256").unlink()
+    assert fetch_file(unknown, tmp_path, **ONCE).read_bytes() == b"changed"
 
 
 def test_mirrors_are_tried_in_turn(server, remote, tmp_path):
@@ -156,13 +230,13 @@ def test_the_data_folder(monkeypatch, tmp_path):
 
 
 def _register(monkeypatch, server, **contents):
-    registry = dict(_fetchers.REGISTRY)
+    registry = dict(_registry.REGISTRY)
     for key, content in contents.items():
         name = registry[key].name
         server.files[name] = content
         digest = hashlib.sha256(content).hexdigest()
         registry[key] = RemoteFile(name, (server.url(name),), digest)
-    monkeypatch.setattr(_fetchers, "REGISTRY", registry)
+    monkeypatch.setattr(_registry, "REGISTRY", registry)
 
 
 def _hdf5(**columns):
@@ -189,6 +263,7 @@ def test_galaxy10_decals(monkeypatch, server, tmp_path):
     assert bunch.target_names[3] == "In-between Round Smooth"
     assert bunch.groups[0] == bunch.groups[1]
     assert len(set(bunch.groups)) == 3
+    assert bunch.frame is None
     assert "59 sky positions" in bunch.DESCR
     assert "split by it" in fetch_galaxy10_decals.__doc__
     assert "data_home : path-like" in fetch_galaxy10_decals.__doc__
@@ -204,6 +279,7 @@ def test_galaxy10_sdss(monkeypatch, server, tmp_path):
     bunch = _fetch(fetch_galaxy10_sdss, tmp_path, as_frame=True)
     assert bunch.target_names[3] == "Smooth, Cigar Shaped"
     assert bunch.frame["target"].tolist() == [3, 1]
+    assert bunch.frame["class"].tolist() == ["Smooth, Cigar Shaped", "Smooth, Completely Round"]
     assert "groups" not in bunch
 
 
@@ -219,7 +295,14 @@ def test_galaxy_zoo_2(monkeypatch, server, tmp_path):
         for name in ("images/7.jpg", "images/8.jpg", "__MACOSX/images/9.jpg", "../10.jpg"):
             file.writestr(name, _jpeg(10 * int(name.split("/")[-1].split(".")[0])))
     mapping = pd.DataFrame({"objid": [17, 18, 19], "sample": "original", "asset_id": [7, 8, 9]})
-    votes = pd.DataFrame({"dr7objid": [18, 17, 20], "gz2_class": ["Ei", "Sb2m", "Er"]})
+    votes = pd.DataFrame(
+        {
+            "dr7objid": [18, 17, 20],
+            "gz2_class": ["Ei", "Sb2m", "Er"],
+            "ra": [0.0, 360.0, 9.0],
+            "dec": 1.0,
+        }
+    )
     _register(
         monkeypatch,
         server,
@@ -231,7 +314,17 @@ def test_galaxy_zoo_2(monkeypatch, server, tmp_path):
     assert bunch.target.tolist() == ["Sb2m", "Ei"]
     assert bunch.frame["member"].tolist() == ["images/7.jpg", "images/8.jpg"]
     assert bunch.data[1].mean() == pytest.approx(80, abs=3)
+    assert bunch.groups.tolist() == [0, 0]
+    assert bunch.target_names.tolist() == ["Ei", "Sb2m"]
     assert not (tmp_path / "10.jpg").exists()
+    own = tmp_path / "own.csv"
+    pd.DataFrame({"objid": [18], "gz2_class": ["A"]}).to_csv(own, index=False)
+    X, y = _fetch(fetch_galaxy_zoo_2, tmp_path, labels=own, return_X_y=True)
+    assert y.tolist() == ["A"]
+    assert len(X) == 1
+    pd.DataFrame({"objid": [18]}).to_csv(own, index=False)
+    with pytest.raises(ValueError, match="has no column 'gz2_class'"):
+        _fetch(fetch_galaxy_zoo_2, tmp_path, labels=own)
 
 
 def _tar(**files):
@@ -244,13 +337,15 @@ def _tar(**files):
     return buffer.getvalue()
 
 
-TABLE = b"""# EFIGI attributes
-# 1 PGCname
-# PGCname T T_inf T_sup Bar_Length
-PGC0000001 -5 -5 -4 0
-PGC0000002  3  2  3 0.75
-PGC0000003  3  2  3 0.25
-PGC0000004  9  2  3 0.25
+TABLE = b"""# EFIGI_attributes.txt version 1.6.2 :
+#    PGC_name              PGC name
+#    T                     EFIGI morphological type
+#
+PGCname\tT\tT_inf\tT_sup\tArm_Strength\tBar_Length
+PGC0000001\t-5\t-5\t-4\t0\t0
+PGC0000002\t3\t2\t3\t0.25\t0.75
+PGC0000003\t3\t-1\t3\t-1\t-1
+PGC0000004\t9\t2\t3\t0.25\t0.25
 """
 
 
@@ -264,22 +359,52 @@ def test_efigi(monkeypatch, server, tmp_path):
     )
     bunch = _fetch(fetch_efigi, tmp_path, as_frame=True)
     assert bunch.target.tolist() == [-5, 3, 3, 9]
+    assert bunch.target_names.tolist() == ["E", "Sb", "Sm"]
+    assert bunch.frame["T_inf"].tolist() == [-5, 2, -1, 2]
+    assert bunch.frame["Arm_Strength"].isna().tolist() == [False, False, True, False]
     assert bunch.frame["hubble8"].fillna("none").tolist() == ["E", "SBb", "Sb", "none"]
     assert np.asarray(bunch.data)[:, 0, 0, 0] == pytest.approx([40, 80, 120, 160], abs=3)
 
 
-@pytest.mark.parametrize("name", ["../evil.txt", "/tmp/evil.txt"])
+@pytest.mark.parametrize("name", ["../evil.txt", "/tmp/evil.txt", "a/../../evil.txt"])
 def test_an_archive_that_would_leave_its_folder_is_refused(tmp_path, name):
     (tmp_path / "in").mkdir()
     archive = tmp_path / "in" / "evil.tgz"
-    archive.write_bytes(_tar(**{name: b"evil"}))
-    if name.startswith("/"):
-        _fetchers.unpack(archive, tmp_path / "in")
-        assert (tmp_path / "in" / "tmp" / "evil.txt").exists()
-    else:
-        with pytest.raises(ValueError, match="is not safe to unpack"):
-            _fetchers.unpack(archive, tmp_path / "in")
-    assert not (tmp_path / "evil.txt").exists()
+    archive.write_bytes(_tar(**{"good.txt": b"good", name: b"evil"}))
+    with pytest.raises(ValueError, match="is not safe to unpack: it holds .*evil.txt"):
+        _efigi.unpack(archive, tmp_path / "in")
+    assert [path.name for path in tmp_path.rglob("*.txt")] == []
+
+
+def test_an_archive_with_links_is_refused(tmp_path):
+    with tarfile.open(tmp_path / "links.tgz", "w:gz") as file:
+        entry = tarfile.TarInfo("link")
+        entry.type, entry.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        file.addfile(entry)
+    with pytest.raises(ValueError, match="is not safe to unpack: it holds 'link'"):
+        _efigi.unpack(tmp_path / "links.tgz", tmp_path)
+
+
+def test_apples_copies_are_not_unpacked_and_nothing_is_twice(tmp_path):
+    archive = tmp_path / "a.tgz"
+    archive.write_bytes(_tar(**{"__MACOSX/x.txt": b"", "._y.txt": b"", "z.txt": b"z"}))
+    _efigi.unpack(archive, tmp_path)
+    assert [path.name for path in tmp_path.rglob("*.txt")] == ["z.txt"]
+    (tmp_path / "z.txt").unlink()
+    _efigi.unpack(archive, tmp_path)
+    assert not (tmp_path / "z.txt").exists()
+
+
+def test_broken_archives_are_named(monkeypatch, server, tmp_path):
+    broken = dict.fromkeys(["decals", "gz2_images", "efigi_images"], b"not an archive")
+    _register(monkeypatch, server, **broken, gz2_mapping=b"", efigi_tables=b"")
+    for function, what in (
+        (fetch_galaxy10_decals, "HDF5 file"),
+        (fetch_galaxy_zoo_2, "zip archive"),
+        (fetch_efigi, "tar archive"),
+    ):
+        with pytest.raises(ValueError, match=f"is not a readable {what}: delete it"):
+            _fetch(function, tmp_path, **({"labels": "x"} if "zoo" in function.__name__ else {}))
 
 
 def test_groups_across_the_zero_meridian_and_at_the_pole():
@@ -292,3 +417,41 @@ def test_groups_across_the_zero_meridian_and_at_the_pole():
     assert groups[4] == groups[5] == groups[6]
     assert len(set(groups)) == 3
     assert len(set(sky_groups(ra, dec, radius=0.1))) == 7
+
+
+def test_groups_agree_with_distances_by_vectors():
+    rng = np.random.default_rng(0)
+    ra, dec = rng.uniform(359.99, 360.01, 200) % 360, rng.uniform(-0.01, 0.01, 200)
+    a, d = np.deg2rad(ra), np.deg2rad(dec)
+    xyz = np.stack([np.cos(d) * np.cos(a), np.cos(d) * np.sin(a), np.sin(d)], axis=1)
+    chord = np.linalg.norm(xyz[:, None] - xyz, axis=2)
+    close = 2 * np.arcsin(chord / 2) <= np.deg2rad(10 / 3600)
+    groups = sky_groups(ra, dec, radius=10.0)
+    assert (groups[:, None] == groups)[close].all()
+    linked = np.linalg.matrix_power(close.astype(float), 200) > 0
+    np.testing.assert_array_equal(groups[:, None] == groups, linked)
+
+
+@pytest.mark.parametrize(
+    ("ra", "dec", "params", "message"),
+    [
+        ([1, 2], [1], {}, r"got shapes \(2,\) and \(1,\)"),
+        ([np.nan], [1], {}, "finite right ascensions"),
+        ([1], [91], {}, "declination 91.0 is beyond 90"),
+        ([1], [1], {"radius": -1}, "radius must not be negative. Got -1"),
+    ],
+)
+def test_senseless_positions_are_refused(ra, dec, params, message):
+    with pytest.raises(ValueError, match=message):
+        sky_groups(ra, dec, **params)
+
+
+def test_no_position_is_no_group():
+    assert sky_groups([], []).shape == (0,)
+
+
+def test_every_published_file_has_an_address_and_zenodo_two():
+    for remote in _registry.REGISTRY.values():
+        assert all(url.startswith("https://") for url in remote.urls)
+        assert len(remote.urls) == (2 if "zenodo" in remote.urls[0] else 1)
+        assert remote.sha256 is None or len(remote.sha256) == 64

@@ -4,8 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from sklearn.dummy import DummyClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from galaxy_sklearn.datasets import load_catalog, load_image_folder
+from galaxy_sklearn.preprocessing import ImageReader
 
 
 @pytest.fixture
@@ -16,6 +20,11 @@ def folder(tmp_path):
     (tmp_path / "round" / "notes.txt").write_text("not an image")
     (tmp_path / "__MACOSX").mkdir()
     (tmp_path / "__MACOSX" / "4.jpg").touch()
+    (tmp_path / "round" / "__MACOSX").mkdir()
+    (tmp_path / "round" / "__MACOSX" / "5.jpg").touch()
+    (tmp_path / "round" / "._3.jpg").touch()
+    (tmp_path / ".cache").mkdir()
+    (tmp_path / ".cache" / "6.jpg").touch()
     return tmp_path
 
 
@@ -27,6 +36,28 @@ def test_a_folder_a_class(folder):
     X, y = load_image_folder(folder, return_X_y=True)
     np.testing.assert_array_equal(X, bunch.data)
     np.testing.assert_array_equal(y, bunch.target)
+    np.testing.assert_array_equal(bunch.filenames, bunch.data)
+    assert bunch.frame is None
+    assert "3 images in 2 classes" in bunch.DESCR
+
+
+def test_a_folder_a_class_as_frame(folder):
+    bunch = load_image_folder(folder, as_frame=True)
+    assert list(bunch.frame.columns) == ["file", "target"]
+    pd.testing.assert_series_equal(bunch.data, bunch.frame["file"])
+    pd.testing.assert_series_equal(bunch.target, bunch.frame["target"])
+    assert isinstance(bunch.filenames, np.ndarray)
+
+
+def test_what_the_loaders_list_goes_into_a_pipeline(folder):
+    model = make_pipeline(ImageReader(), FunctionTransformer(_rows), DummyClassifier())
+    for as_frame in (False, True):
+        X, y = load_image_folder(folder, return_X_y=True, as_frame=as_frame)
+        assert model.fit(X, y).predict(X).tolist() == ["spiral"] * 3
+
+
+def _rows(images):
+    return np.asarray(images).reshape(len(images), -1)
 
 
 def test_a_folder_without_classes_is_refused(folder, tmp_path):
@@ -46,11 +77,63 @@ def test_a_catalogue_by_id(folder, form):
         frame.to_csv(table, index=False)
     elif form == "parquet":
         frame.to_parquet(table)
-    bunch = load_catalog(table, image_dir=folder, id_column="id", label_column="type")
+    bunch = load_catalog(
+        table, image_dir=folder, id_column="id", label_column="type", as_frame=True
+    )
     assert bunch.target.tolist() == ["Sb", "E"]
+    assert bunch.target_names.tolist() == ["E", "Sb"]
     assert bunch.frame["z"].tolist() == [0.1, 0.3]
+    assert "1 without a label" in bunch.DESCR
     assert bunch.data.tolist() == [str(folder / "1.jpg"), str(folder / "3.jpg")]
     assert len(load_catalog(frame, image_dir=folder, id_column="id").data) == 3
+
+
+def test_rows_without_a_label_can_be_kept(folder):
+    frame = pd.DataFrame({"file": ["spiral/1.jpg", "round/3.jpg"], "type": ["Sb", None]})
+    bunch = load_catalog(
+        frame,
+        image_dir=folder,
+        file_column="file",
+        label_column="type",
+        on_unlabelled="keep",
+    )
+    assert bunch.target.tolist() == ["Sb", None]
+    assert bunch.target_names.tolist() == ["Sb"]
+    assert load_catalog(frame, image_dir=folder, file_column="file").target is None
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_identifiers_are_taken_as_they_are_written(tmp_path, form):
+    names = ["0012", "587722981736120347", "1e5"]
+    for name in names:
+        (tmp_path / f"{name}.png").touch()
+    pd.DataFrame({"id": names}).to_csv(tmp_path / "table.csv", index=False)
+    pd.DataFrame({"id": names}).to_parquet(tmp_path / "table.parquet")
+    found = load_catalog(
+        tmp_path / f"table.{form}", image_dir=tmp_path, id_column="id", extension=".png"
+    )
+    assert found.data.tolist() == [str(tmp_path / f"{name}.png") for name in names]
+
+
+def test_whole_numbers_that_became_floats_name_their_files(tmp_path):
+    (tmp_path / "7.jpg").touch()
+    frame = pd.DataFrame({"id": np.array([7], np.float32)})
+    assert load_catalog(frame, image_dir=tmp_path, id_column="id").data[0].endswith("7.jpg")
+
+
+def test_numbers_stay_numbers(folder):
+    frame = pd.DataFrame({"file": ["spiral/1.jpg", "round/3.jpg"], "T": [3, -5]})
+    X, y = load_catalog(
+        frame,
+        image_dir=folder,
+        file_column="file",
+        label_column="T",
+        return_X_y=True,
+        as_frame=True,
+    )
+    assert y.dtype.kind == "i"
+    assert y.name == "target"
+    assert len(X) == 2
 
 
 def test_missing_files_are_named_or_dropped_with_a_warning(folder):
@@ -67,9 +150,12 @@ def test_missing_files_are_named_or_dropped_with_a_warning(folder):
     [
         ({"id_column": "no"}, "no column 'no' for the ids; it has file, type"),
         ({}, "either file_column or id_column"),
-        ({"file_column": "file", "label_column": "type"}, "no row with a label"),
+        ({"file_column": "file", "id_column": "file"}, "either file_column or id_column"),
+        ({"file_column": "file", "label_column": "type"}, "no row with a label in 'type'"),
+        ({"file_column": "file", "label_column": "class"}, "no column 'class' for the labels"),
+        ({"file_column": "file", "on_unlabelled": "x"}, "on_unlabelled must be one of"),
         ({"file_column": "type"}, "column 'type' is empty in row 0"),
-        ({"file_column": "file", "on_missing": "x"}, "must be 'raise' or 'drop'"),
+        ({"file_column": "file", "on_missing": "x"}, "on_missing must be one of .* Got 'x'"),
     ],
 )
 def test_faults_of_a_catalogue_are_named(params, message):
@@ -78,6 +164,30 @@ def test_faults_of_a_catalogue_are_named(params, message):
         load_catalog(frame, **params)
     with pytest.raises(ValueError, match="there is no file"):
         load_catalog("no_such_table.csv", id_column="id")
+
+
+def test_a_row_is_counted_in_the_table_not_in_what_is_left(folder):
+    frame = pd.DataFrame({"file": ["spiral/1.jpg", "no.jpg"], "type": [None, "b"]})
+    with pytest.raises(ValueError, match=r"no.jpg \(row 1\)"):
+        load_catalog(frame, image_dir=folder, file_column="file", label_column="type")
+
+
+def test_unreadable_tables_are_named(tmp_path):
+    for name in ("empty.csv", "broken.parquet"):
+        (tmp_path / name).write_bytes(b"")
+        with pytest.raises(ValueError, match=f"cannot read .*{name}"):
+            load_catalog(tmp_path / name, id_column="id")
+    with pytest.raises(ValueError, match="the table has no row\\."):
+        load_catalog(pd.DataFrame({"id": []}), id_column="id")
+
+
+@pytest.mark.parametrize("name", ["plain", "with space", "ünï", "a.b.c", "a'b"])
+def test_odd_names(tmp_path, name):
+    (tmp_path / "data" / name).mkdir(parents=True)
+    Image.new("RGB", (4, 4)).save(tmp_path / "data" / name / f"{name}.jpg")
+    X, y = load_image_folder(tmp_path / "data", return_X_y=True)
+    assert y.tolist() == [name]
+    assert X[0].endswith(f"{name}.jpg")
 
 
 def test_real_catalogues(real_data):

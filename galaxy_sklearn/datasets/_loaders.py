@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
+from galaxy_sklearn.exceptions import MissingDependencyError
+
 IMAGE_ENDINGS = (
     ".jpg",
     ".jpeg",
@@ -27,7 +29,7 @@ def is_image_file(path):
     return path.name.lower().endswith(IMAGE_ENDINGS) and not path.name.startswith(".")
 
 
-def load_image_folder(folder, *, return_X_y=False):
+def load_image_folder(folder, *, return_X_y=False, as_frame=False):
     """List the images of a folder that has one sub-folder a class.
 
     Nothing is read: the files go into a Pipeline that begins with `ImageReader`.
@@ -35,15 +37,19 @@ def load_image_folder(folder, *, return_X_y=False):
     Parameters
     ----------
     folder : path-like
-        Its sub-folders are the classes; images may lie deeper inside them.
+        Its sub-folders are the classes; images may lie deeper inside them. Hidden files and
+        folders, and Apple's ``__MACOSX``, are passed over.
     return_X_y : bool, default=False
         Return ``(data, target)`` instead of a Bunch.
+    as_frame : bool, default=False
+        Make `data` and `target` Series, and fill `frame`.
 
     Returns
     -------
     Bunch
         `data`, ndarray of str of shape (n_samples,), the files; `target`, ndarray of str, the
-        sub-folder of each; `target_names`, the sorted classes; `DESCR`.
+        sub-folder of each; `target_names`, the sorted classes; `filenames`, the files again, by
+        scikit-learn's name; `frame`, with `as_frame`, a DataFrame of file and target; `DESCR`.
 
     Raises
     ------
@@ -53,12 +59,12 @@ def load_image_folder(folder, *, return_X_y=False):
     root = Path(folder)
     if not root.is_dir():
         raise ValueError(f"load_image_folder: there is no folder {str(root)!r}.")
-    classes = sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith((".", "__")))
     found = [
         (str(path), directory.name)
-        for directory in classes
+        for directory in sorted(root.iterdir())
+        if directory.is_dir() and not _is_hidden(directory.relative_to(root))
         for path in sorted(directory.rglob("*"))
-        if path.is_file() and is_image_file(path)
+        if is_image_file(path) and path.is_file() and not _is_hidden(path.relative_to(root))
     ]
     if not found:
         raise ValueError(
@@ -66,26 +72,57 @@ def load_image_folder(folder, *, return_X_y=False):
             f"({', '.join(IMAGE_ENDINGS)})."
         )
     data, target = (np.asarray(column) for column in zip(*found))
+    n_classes = len(set(target))
+    return _as_bunch(
+        data,
+        target,
+        pd.DataFrame({"file": data, "target": target}),
+        return_X_y=return_X_y,
+        as_frame=as_frame,
+        description=f"{len(data)} images in {n_classes} classes below {root}.",
+    )
+
+
+def _is_hidden(path):
+    return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
+
+
+def _as_bunch(data, target, frame, *, return_X_y, as_frame, description):
+    names = None if target is None else np.unique(target[pd.notna(target)])
+    filenames = data
+    if as_frame:
+        data = pd.Series(data, name="file")
+        target = None if target is None else pd.Series(target, name="target")
     if return_X_y:
         return data, target
-    names = np.unique(target)
     return Bunch(
         data=data,
         target=target,
         target_names=names,
-        DESCR=f"{len(data)} images in {len(names)} classes below {root}.",
+        filenames=filenames,
+        frame=frame if as_frame else None,
+        DESCR=description,
     )
 
 
-def _read_table(table):
+def _read_table(table, text_column):
+    """Return a DataFrame; names of files and identifiers stay as they are written."""
     if isinstance(table, pd.DataFrame):
         return table.reset_index(drop=True)
     path = Path(table)
     if not path.is_file():
         raise ValueError(f"load_catalog: there is no file {str(path)!r}.")
-    if path.suffix.lower() in (".parquet", ".pq"):
-        return pd.read_parquet(path)
-    return pd.read_csv(path)
+    try:
+        if path.suffix.lower() in (".parquet", ".pq"):
+            return pd.read_parquet(path)
+        return pd.read_csv(path, dtype={text_column: str}, low_memory=False)
+    except ImportError as error:
+        raise MissingDependencyError(
+            "Reading Parquet needs the package 'pyarrow', which is not installed: pip install "
+            '"galaxy_sklearn[io]".'
+        ) from error
+    except (ValueError, OSError) as error:
+        raise ValueError(f"load_catalog cannot read {str(path)!r} as a table: {error}") from error
 
 
 def _column(frame, name, role):
@@ -97,9 +134,16 @@ def _column(frame, name, role):
     return frame[name]
 
 
+def _as_name(value):
+    """Return an identifier as it is written: a whole number that became a float, without ".0"."""
+    return (
+        str(int(value))
+        if isinstance(value, float | np.floating) and value.is_integer()
+        else str(value)
+    )
+
+
 def _files(frame, image_dir, file_column, id_column, extension):
-    if (file_column is None) == (id_column is None):
-        raise ValueError("load_catalog needs either file_column or id_column.")
     column = _column(frame, file_column or id_column, "files" if file_column else "ids")
     empty = column.isna()
     if empty.any():
@@ -108,15 +152,15 @@ def _files(frame, image_dir, file_column, id_column, extension):
         )
     ending = "" if file_column else extension
     root = Path(image_dir) if image_dir is not None else Path()
-    return [root / f"{name}{ending}" for name in column]
+    return [root / f"{_as_name(name)}{ending}" for name in column]
 
 
-def _present(files, on_missing):
+def _present(files, rows, on_missing):
     there = np.array([path.is_file() for path in files])
     if there.all():
         return there
     missing = np.flatnonzero(~there)
-    named = ", ".join(f"{files[row]} (row {row})" for row in missing[:_NAMED])
+    named = ", ".join(f"{files[at]} (row {rows[at]})" for at in missing[:_NAMED])
     more = ", ..." if len(missing) > _NAMED else ""
     sentence = f"load_catalog: {len(missing)} of {len(files)} files are missing: {named}{more}"
     if on_missing == "raise" or not there.any():
@@ -134,7 +178,9 @@ def load_catalog(
     label_column=None,
     extension=".jpg",
     on_missing="raise",
+    on_unlabelled="drop",
     return_X_y=False,
+    as_frame=False,
 ):
     """Join a table of galaxies with the files of their images.
 
@@ -143,55 +189,77 @@ def load_catalog(
     Parameters
     ----------
     table : path-like or DataFrame
-        CSV or Parquet file, or the table itself.
+        CSV (also compressed) or Parquet file, or the table itself.
     image_dir : path-like, default=None
         Folder that file names start from; None is the current one.
     file_column : str, default=None
         Column of file names.
     id_column : str, default=None
-        Column of identifiers, in place of `file_column`: the file is the identifier and
-        `extension`.
+        Column of identifiers, in place of `file_column`: the file is the identifier, as it is
+        written in the table, and `extension`.
     label_column : str, default=None
-        Column of labels; rows with an empty label are left out. None keeps all rows and has no
-        target.
+        Column of labels; None has no target.
     extension : str, default=".jpg"
         Ending of the files under `id_column`.
     on_missing : {"raise", "drop"}, default="raise"
         What to do about files that are not there; ``"drop"`` leaves their rows out and warns.
+    on_unlabelled : {"drop", "keep"}, default="drop"
+        What to do about rows with an empty label: leave them out, or keep them with the label
+        None, as a pool for semi-supervised learning. Empty is what pandas reads as such in a
+        file: nothing, ``NA``, ``nan``, ``null``, ``None``.
     return_X_y : bool, default=False
         Return ``(data, target)`` instead of a Bunch.
+    as_frame : bool, default=False
+        Make `data` and `target` Series, and fill `frame`.
 
     Returns
     -------
     Bunch
         `data`, ndarray of str of shape (n_samples,), the files; `target`, ndarray of labels, or
-        None; `target_names`; `frame`, the table's rows that are kept; `DESCR`.
+        None; `target_names`, the sorted labels; `filenames`, the files again, by scikit-learn's
+        name; `frame`, with `as_frame`, the table's rows that are kept; `DESCR`, with the numbers
+        of rows left out.
 
     Raises
     ------
     ValueError
-        If the table or a column is missing, a name is empty, no row is left, or files are missing
-        (the first are named with their rows).
+        If the table can't be read or a column is missing, not one of `file_column` and
+        `id_column` is given, a name is empty, no row is left, or files are missing (the first
+        are named with their rows).
     """
-    if on_missing not in ("raise", "drop"):
-        raise ValueError(f"load_catalog: on_missing must be 'raise' or 'drop'. Got {on_missing!r}.")
-    frame = _read_table(table)
-    if label_column is not None:
-        frame = frame[_column(frame, label_column, "labels").notna()].reset_index(drop=True)
+    for name, value, known in (
+        ("on_missing", on_missing, ("raise", "drop")),
+        ("on_unlabelled", on_unlabelled, ("drop", "keep")),
+    ):
+        if value not in known:
+            raise ValueError(f"load_catalog: {name} must be one of {known}. Got {value!r}.")
+    if (file_column is None) == (id_column is None):
+        raise ValueError("load_catalog needs either file_column or id_column.")
+    whole = _read_table(table, file_column or id_column)
+    frame = whole
+    if label_column is not None and on_unlabelled == "drop":
+        frame = frame[_column(frame, label_column, "labels").notna()]
     if frame.empty:
-        raise ValueError("load_catalog: the table has no row with a label.")
+        what = "row" if whole.empty else f"row with a label in {label_column!r}"
+        raise ValueError(f"load_catalog: the table has no {what}.")
     files = _files(frame, image_dir, file_column, id_column, extension)
-    there = _present(files, on_missing)
+    there = _present(files, frame.index, on_missing)
     frame = frame[there].reset_index(drop=True)
     data = np.asarray([str(path) for path, kept in zip(files, there) if kept])
-    target = None if label_column is None else frame[label_column].to_numpy()
-    if return_X_y:
-        return data, target
-    names = None if target is None else np.unique(target)
-    return Bunch(
-        data=data,
-        target=target,
-        target_names=names,
-        frame=frame,
-        DESCR=f"{len(data)} images of a catalogue of {len(there)} rows.",
+    return _as_bunch(
+        data,
+        None if label_column is None else _labels(_column(frame, label_column, "labels")),
+        frame,
+        return_X_y=return_X_y,
+        as_frame=as_frame,
+        description=f"{len(data)} images of a catalogue of {len(whole)} rows: "
+        f"{len(whole) - len(files)} without a label and {len(files) - len(data)} without a file "
+        "are left out.",
     )
+
+
+def _labels(column):
+    """Return a column as an array: numbers as they are, the rest as objects, None where empty."""
+    if column.notna().all() and column.dtype.kind in "biuf":
+        return column.to_numpy()
+    return column.astype(object).where(column.notna(), None).to_numpy()

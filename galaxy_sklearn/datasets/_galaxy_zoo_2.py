@@ -1,0 +1,140 @@
+"""Galaxy Zoo 2: images in a zip archive, votes in a table."""
+
+import zipfile
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pandas as pd
+
+from galaxy_sklearn.datasets._registry import as_bunch, fetch
+from galaxy_sklearn.datasets._sky import sky_groups
+from galaxy_sklearn.images._sequence import ImageSequence
+
+_DESCR = """\
+Galaxy Zoo 2: galaxies of the Sloan Digital Sky Survey (DR7), 424 x 424 pixels, scaled to the size
+of each, with the votes of volunteers on 11 questions.
+
+Images: Willett et al. (2013), https://zenodo.org/records/3565489. Votes, corrected for what
+redshift hides: Hart et al. (2016), https://data.galaxyzoo.org"""
+
+
+def _image_members(archive):
+    """Return member and asset_id of the images in a zip archive, without Apple's copies.
+
+    They are read inside the archive, so that no name can lead out of a folder; names that would
+    are left out all the same.
+    """
+    try:
+        with zipfile.ZipFile(archive) as file:
+            names = file.namelist()
+    except zipfile.BadZipFile as error:
+        raise ValueError(
+            f"{archive} is not a readable zip archive: delete it to fetch it again."
+        ) from error
+    rows = []
+    for name in names:
+        path = PurePosixPath(name)
+        outside = path.is_absolute() or ".." in path.parts or "__MACOSX" in path.parts
+        if not outside and path.suffix.lower() == ".jpg" and path.stem.isdecimal():
+            rows.append((name, int(path.stem)))
+    return pd.DataFrame(rows, columns=["member", "asset_id"])
+
+
+def _read_votes(file):
+    reader = pd.read_parquet if Path(file).suffix in (".parquet", ".pq") else pd.read_csv
+    votes = reader(file).rename(columns={"dr7objid": "objid"})
+    missing = {"objid", "gz2_class"}.difference(votes.columns)
+    if missing:
+        raise ValueError(
+            f"fetch_galaxy_zoo_2: the table {file} has no column {sorted(missing)[0]!r}."
+        )
+    return votes
+
+
+def fetch_galaxy_zoo_2(
+    *,
+    data_home=None,
+    download_if_missing=True,
+    return_X_y=False,
+    as_frame=False,
+    labels=None,
+    n_retries=3,
+    delay=1.0,
+    verbose=True,
+):
+    """Fetch Galaxy Zoo 2: some 240,000 galaxies of 424 x 424 pixels with votes (3.4 GB).
+
+    Parameters
+    ----------
+    data_home : path-like, default=None
+        Where data sets are kept; None is the environment variable ``GALAXY_SKLEARN_DATA_HOME``,
+        else ``~/galaxy_sklearn_data``.
+    download_if_missing : bool, default=True
+        If False, raise OSError where the data are not on disk.
+    return_X_y : bool, default=False
+        Return ``(data, target)`` instead of a Bunch.
+    as_frame : bool, default=False
+        Make `target` a Series, and fill `frame`. The images stay an `ImageSequence`.
+    labels : path-like, default=None
+        CSV or Parquet table to be used in place of that of Hart et al. (2016), with the columns
+        ``dr7objid`` or ``objid`` and ``gz2_class``.
+    n_retries : int, default=3
+        How often a failed download is tried again at each address; what came is continued.
+    delay : float, default=1.0
+        Seconds between tries.
+    verbose : bool, default=True
+        Show a progress bar.
+
+    Returns
+    -------
+    Bunch
+        `data`, `ImageSequence` of shape (n_samples, 424, 424, 3), uint8, read from the archive
+        when needed; `target`, ndarray of str of shape (n_samples,), the column ``gz2_class``;
+        `target_names`, its sorted values; `groups`, ndarray of int, equal for galaxies within 5
+        arcseconds; `frame`, with `as_frame`, a DataFrame of objid, sample, asset_id, member (of
+        the archive) and every column of the votes; `filename`; `DESCR`.
+
+    Raises
+    ------
+    OSError
+        If the data are missing and may not be downloaded, or the download fails.
+    ValueError
+        If a file is not the one expected.
+
+    Notes
+    -----
+    Galaxies without an image or without votes are left out. No hash of these files is published:
+    that of the first download is kept beside each, and later ones must equal it.
+
+    References
+    ----------
+    Willett et al. (2013), MNRAS 435, 2835; Hart et al. (2016), MNRAS 461, 3663.
+    https://zenodo.org/records/3565489
+    """
+    options = {
+        "download_if_missing": download_if_missing,
+        "n_retries": n_retries,
+        "delay": delay,
+        "verbose": verbose,
+    }
+    images, mapping = (
+        fetch(key, data_home, "galaxy_zoo_2", options) for key in ("gz2_images", "gz2_mapping")
+    )
+    if labels is None:
+        labels = fetch("gz2_labels", data_home, "galaxy_zoo_2", options)
+    frame = _image_members(images).merge(pd.read_csv(mapping), on="asset_id")
+    frame = frame.merge(_read_votes(labels), on="objid", suffixes=("", "_votes"))
+    frame = frame[frame["gz2_class"].notna()].reset_index(drop=True)
+    target = frame["gz2_class"].to_numpy(dtype=str)
+    more = {"groups": sky_groups(frame["ra"], frame["dec"])} if "ra" in frame else {}
+    return as_bunch(
+        ImageSequence.from_zip(images, frame["member"].tolist()),
+        target,
+        frame,
+        return_X_y=return_X_y,
+        as_frame=as_frame,
+        target_names=np.unique(target),
+        filename=str(images),
+        DESCR=_DESCR,
+        **more,
+    )
