@@ -62,7 +62,7 @@ def _read_columns(file):
         raise ValueError(
             f"{file} is not a readable HDF5 file: delete it to fetch it again."
         ) from error
-    return pd.DataFrame(columns).rename(columns={"ans": "target"})
+    return pd.DataFrame(columns).rename(columns={"ans": "target"}).astype({"target": np.int64})
 
 
 def _galaxy10(file, names, description, *, return_X_y, as_frame):
@@ -71,7 +71,7 @@ def _galaxy10(file, names, description, *, return_X_y, as_frame):
     more = {"groups": sky_groups(frame["ra"], frame["dec"])} if "ra" in frame else {}
     return as_bunch(
         ImageSequence.from_hdf5(file, "images"),
-        frame["target"].to_numpy().astype(np.int64),
+        frame["target"].to_numpy(),
         frame,
         return_X_y=return_X_y,
         as_frame=as_frame,

@@ -17,6 +17,8 @@ of each, with the votes of volunteers on 11 questions.
 Images: Willett et al. (2013), https://zenodo.org/records/3565489. Votes, corrected for what
 redshift hides: Hart et al. (2016), https://data.galaxyzoo.org"""
 
+_NEEDED = {"dr7objid", "objid", "gz2_class", "ra", "dec"}
+
 
 def _image_members(archive):
     """Return member and asset_id of the images in a zip archive, without Apple's copies.
@@ -40,9 +42,13 @@ def _image_members(archive):
     return pd.DataFrame(rows, columns=["member", "asset_id"])
 
 
-def _read_votes(file):
-    reader = pd.read_parquet if Path(file).suffix in (".parquet", ".pq") else pd.read_csv
-    votes = reader(file).rename(columns={"dr7objid": "objid"})
+def _read_votes(file, *, everything):
+    """Return the table of labels; its 200 columns of votes only where `everything` is wanted."""
+    if Path(file).suffix in (".parquet", ".pq"):
+        votes = pd.read_parquet(file)
+    else:
+        votes = pd.read_csv(file, usecols=None if everything else _NEEDED.__contains__)
+    votes = votes.rename(columns={"dr7objid": "objid"})
     missing = {"objid", "gz2_class"}.difference(votes.columns)
     if missing:
         raise ValueError(
@@ -123,7 +129,9 @@ def fetch_galaxy_zoo_2(
     if labels is None:
         labels = fetch("gz2_labels", data_home, "galaxy_zoo_2", options)
     frame = _image_members(images).merge(pd.read_csv(mapping), on="asset_id")
-    frame = frame.merge(_read_votes(labels), on="objid", suffixes=("", "_votes"))
+    frame = frame.merge(
+        _read_votes(labels, everything=as_frame), on="objid", suffixes=("", "_votes")
+    )
     frame = frame[frame["gz2_class"].notna()].reset_index(drop=True)
     target = frame["gz2_class"].to_numpy(dtype=str)
     more = {"groups": sky_groups(frame["ra"], frame["dec"])} if "ra" in frame else {}
