@@ -5,7 +5,12 @@ import torch
 
 from galaxy_sklearn.networks import available, build_network
 
-PARAMETERS = {"galaxynet": 2_778_405, "linear": 61_445, "simple_cnn": 98_325}
+PARAMETERS = {
+    "galaxynet": 2_778_405,
+    "linear": 61_445,
+    "simple_cnn": 98_325,
+    "zhu_resnet26": 55_679_429,  # Zhu et al. (2019), table 3; not the 26.3 million of its text
+}
 
 
 def _build(name, channels=3, side=64, **params):
@@ -43,6 +48,21 @@ def test_the_cam_layer_gives_feature_maps(name):
     handle.remove()
     assert seen[-1].ndim == 4
     assert seen[-1].shape[0] == 2
+
+
+def test_zhu_resnet26_has_26_layers_and_halves_at_the_end_of_a_stage():
+    network = _build("zhu_resnet26", width=0.0625)
+    convolutions = [m for m in network.modules() if isinstance(m, torch.nn.Conv2d)]
+    projections = [b.project for b in network.blocks if b.project is not None]
+    assert len(convolutions) - len(projections) + 1 == 26  # and the last linear layer
+    assert [b.conv2.stride[0] for b in network.blocks] == [1, 2, 1, 2, 1, 2, 1, 1]
+    assert network.forward_features(torch.rand(1, 3, 64, 64)).shape == (1, 128, 4, 4)
+
+
+def test_every_parameter_of_zhu_resnet26_learns():
+    network = _build("zhu_resnet26", width=0.0625).train()
+    network(torch.rand(2, 3, 32, 32)).square().sum().backward()
+    assert not [name for name, p in network.named_parameters() if not p.grad.abs().sum() > 0]
 
 
 @pytest.mark.parametrize("side", [8, 17, 33, 64])

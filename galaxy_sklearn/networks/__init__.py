@@ -13,5 +13,14 @@ from galaxy_sklearn.networks._linear import Linear
 from galaxy_sklearn.networks._registry import available, build_network
 from galaxy_sklearn.networks._simple_cnn import SimpleCNN
 from galaxy_sklearn.networks._timm import TimmNetwork
+from galaxy_sklearn.networks._zhu_resnet import ZhuResNet26
 
-__all__ = ["GalaxyNet", "Linear", "SimpleCNN", "TimmNetwork", "available", "build_network"]
+__all__ = [
+    "GalaxyNet",
+    "Linear",
+    "SimpleCNN",
+    "TimmNetwork",
+    "ZhuResNet26",
+    "available",
+    "build_network",
+]

@@ -7,8 +7,14 @@ from galaxy_sklearn.networks._galaxynet import GalaxyNet
 from galaxy_sklearn.networks._linear import Linear
 from galaxy_sklearn.networks._simple_cnn import SimpleCNN
 from galaxy_sklearn.networks._timm import TimmNetwork
+from galaxy_sklearn.networks._zhu_resnet import ZhuResNet26
 
-_NETWORKS = {"galaxynet": GalaxyNet, "linear": Linear, "simple_cnn": SimpleCNN}
+_NETWORKS = {
+    "galaxynet": GalaxyNet,
+    "linear": Linear,
+    "simple_cnn": SimpleCNN,
+    "zhu_resnet26": ZhuResNet26,
+}
 _TIMM = "timm/"
 
 
