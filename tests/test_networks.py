@@ -4,13 +4,41 @@ import pytest
 import torch
 
 from galaxy_sklearn.networks import available, build_network
+from galaxy_sklearn.networks._d4 import turn
 
-PARAMETERS = {
-    "galaxynet": 2_778_405,
-    "linear": 61_445,
-    "simple_cnn": 98_325,
-    "zhu_resnet26": 55_679_429,  # Zhu et al. (2019), table 3; not the 26.3 million of its text
+PARAMETERS = {  # name: (classes of the publication, parameters)
+    "dieleman": (37, 42_303_237),
+    "galaxy10_cnn": (10, 2_619_978),
+    "galaxy10_cnn2": (10, 3_944_130),
+    "galaxy10_cnn3": (10, 3_958_998),
+    "galaxy10_cnn5": (10, 562_226),
+    "galaxy10_cnn6": (10, 390_322),
+    "galaxynet": (5, 347_437),
+    "linear": (5, 61_445),
+    "simple_cnn": (5, 98_325),
+    "wu_encoder_cnn": (8, 32_769_096),
+    "wu_simple_cnn": (8, 5_190_408),
+    "wu_vgg16": (8, 165_750_600),
+    "zhu_cnn7": (5, 2_440_677),
+    "zhu_resnet26": (5, 55_679_429),  # table 3; not the 26.3 million of the text
 }
+LIGHT = [  # cheap enough to run, and how
+    ("dieleman", {"hidden": 16}),
+    ("galaxy10_cnn", {}),
+    ("galaxy10_cnn2", {"input_size": 64}),
+    ("galaxy10_cnn3", {"input_size": 64}),
+    ("galaxy10_cnn5", {"input_size": 64}),
+    ("galaxy10_cnn6", {"input_size": 64}),
+    ("galaxynet", {}),
+    ("linear", {}),
+    ("simple_cnn", {}),
+    ("wu_encoder_cnn", {"input_size": 64}),
+    ("wu_simple_cnn", {"input_size": 32}),
+    ("zhu_cnn7", {}),
+    ("zhu_resnet26", {"width": 0.0625}),
+    ("timm/resnet18", {}),
+]
+LEARNT = [one for one in LIGHT if not one[0].startswith("timm/")]
 
 
 def _build(name, channels=3, side=64, **params):
@@ -18,20 +46,74 @@ def _build(name, channels=3, side=64, **params):
     return build_network(name, channels, 5, (side, side), **params).eval()
 
 
+def _images(network, n, channels=3, side=64):
+    side = network.input_size or side
+    return torch.rand(n, channels, side, side).to(next(network.parameters()).dtype)
+
+
 def test_every_network_has_its_count():
     assert set(PARAMETERS) == set(available())
+    assert {name for name, _ in LIGHT} | {"wu_vgg16"} == {*available(), "timm/resnet18"}
 
 
 @pytest.mark.parametrize("name", available())
 def test_number_of_parameters(name):
-    assert sum(p.numel() for p in _build(name).parameters()) == PARAMETERS[name]
+    classes, expected = PARAMETERS[name]
+    with torch.device("meta"):
+        network = build_network(name, 3, classes, (64, 64))
+    assert sum(p.numel() for p in network.parameters()) == expected
 
 
-@pytest.mark.parametrize("name", [*available(), "timm/resnet18"])
-@pytest.mark.parametrize("channels", [1, 3, 5])
-def test_the_three_doors_agree(name, channels):
-    network = _build(name, channels)
-    x = torch.rand(2, channels, 64, 64).to(next(network.parameters()).dtype)
+def test_the_autoencoder_of_wu_has_its_counts_and_closes():
+    from galaxy_sklearn.networks._wu import wu_decoder, wu_encoder
+
+    with torch.device("meta"):
+        encoder, decoder = wu_encoder(3), wu_decoder(3)
+        code = encoder(torch.empty(2, 3, 256, 256))
+        assert code.shape == (2, 1024, 4, 4)
+        assert decoder(code).shape == (2, 3, 256, 256)
+    assert sum(p.numel() for p in encoder.parameters()) == 15_726_400
+    assert sum(p.numel() for p in decoder.parameters()) == 9_454_627
+
+
+@pytest.mark.parametrize("orientation", range(8))
+def test_galaxynet_knows_no_up_and_no_handedness(orientation):
+    network = _build("galaxynet")
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    x = torch.rand(3, 3, 64, 64)
+    logits = network(x)
+    assert logits.std() > 1e-2
+    torch.testing.assert_close(network(turn(x, orientation)), logits, rtol=1e-4, atol=1e-4)
+
+
+def test_dieleman_sees_sixteen_parts_with_the_centre_in_one_corner():
+    network = _build("dieleman", hidden=4)
+    x = torch.zeros(1, 3, 69, 69)
+    x[..., 33:36, 33:36] = 1
+    views = network.views(x)
+    assert views.shape == (1, 16, 3, 45, 45)
+    lit = views[0, :, 0] > 0.5
+    for view in lit:
+        rows, columns = view.nonzero(as_tuple=True)
+        assert rows.min() >= 31
+        assert columns.min() >= 31
+    upright = torch.rand(1, 3, 69, 69)
+    seen = network.views(upright)
+    assert torch.equal(seen[0, 0], upright[0, :, :45, :45])
+    assert torch.equal(seen[0, 2], upright[0].flip(-1)[:, :45, :45])
+
+
+def test_dieleman_refuses_images_that_are_not_square():
+    with pytest.raises(ValueError, match="square images; got 70 x 80"):
+        build_network("dieleman", 3, 5, (70, 80), input_size=None)
+
+
+@pytest.mark.parametrize(("name", "params"), LIGHT)
+@pytest.mark.parametrize("channels", [1, 5])
+def test_the_three_doors_agree(name, params, channels):
+    network = _build(name, channels, **params)
+    x = _images(network, 2, channels)
     features = network.forward_features(x)
     embedding = network.forward_head(features, pre_logits=True)
     assert embedding.shape == (2, network.n_embedding)
@@ -40,14 +122,22 @@ def test_the_three_doors_agree(name, channels):
     torch.testing.assert_close(network.forward_head(features), logits)
 
 
-@pytest.mark.parametrize("name", ["galaxynet", "simple_cnn", "timm/resnet18"])
-def test_the_cam_layer_gives_feature_maps(name):
-    network, seen = _build(name), []
+@pytest.mark.parametrize(("name", "params"), [one for one in LIGHT if one[0] != "linear"])
+def test_the_cam_layer_gives_feature_maps(name, params):
+    network, seen = _build(name, **params), []
     handle = network.cam_layer.register_forward_hook(lambda m, i, o: seen.append(o))
-    network(torch.rand(2, 3, 64, 64))
+    network(_images(network, 2))
     handle.remove()
     assert seen[-1].ndim == 4
-    assert seen[-1].shape[0] == 2
+    assert seen[-1].shape[0] == (32 if name == "dieleman" else 2)
+
+
+@pytest.mark.parametrize(("name", "params"), LEARNT)
+def test_every_parameter_learns(name, params):
+    network = _build(name, **params).train()
+    (network(_images(network, 8)) - 1).square().sum().backward()
+    still = [key for key, p in network.named_parameters() if not p.grad.abs().sum() > 0]
+    assert not still
 
 
 def test_zhu_resnet26_has_26_layers_and_halves_at_the_end_of_a_stage():
@@ -57,12 +147,6 @@ def test_zhu_resnet26_has_26_layers_and_halves_at_the_end_of_a_stage():
     assert len(convolutions) - len(projections) + 1 == 26  # and the last linear layer
     assert [b.conv2.stride[0] for b in network.blocks] == [1, 2, 1, 2, 1, 2, 1, 1]
     assert network.forward_features(torch.rand(1, 3, 64, 64)).shape == (1, 128, 4, 4)
-
-
-def test_every_parameter_of_zhu_resnet26_learns():
-    network = _build("zhu_resnet26", width=0.0625).train()
-    network(torch.rand(2, 3, 32, 32)).square().sum().backward()
-    assert not [name for name, p in network.named_parameters() if not p.grad.abs().sum() > 0]
 
 
 @pytest.mark.parametrize("side", [8, 17, 33, 64])

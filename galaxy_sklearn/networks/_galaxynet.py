@@ -2,6 +2,7 @@
 
 from torch import nn
 
+from galaxy_sklearn.networks._d4 import D4BatchNorm2d, D4Conv2d, orientation_mean
 from galaxy_sklearn.networks._layers import check_smallest_side
 
 
@@ -10,23 +11,28 @@ class _Block(nn.Module):
 
     def __init__(self, fan_in, fan_out, stride):
         super().__init__()
-        self.norm1 = nn.BatchNorm2d(fan_in)
-        self.conv1 = nn.Conv2d(fan_in, fan_out, 3, stride=stride, padding=1, bias=False)
-        self.norm2 = nn.BatchNorm2d(fan_out)
-        self.conv2 = nn.Conv2d(fan_out, fan_out, 3, padding=1, bias=False)
-        self.relu = nn.ReLU(inplace=True)
+        self.norm1 = D4BatchNorm2d(fan_in)
         self.pool = nn.AvgPool2d(2, ceil_mode=True) if stride > 1 else nn.Identity()
-        self.project = nn.Conv2d(fan_in, fan_out, 1, bias=False) if fan_in != fan_out else None
+        self.conv1 = D4Conv2d(fan_in, fan_out, 3, padding=1)
+        self.norm2 = D4BatchNorm2d(fan_out)
+        self.conv2 = D4Conv2d(fan_out, fan_out, 3, padding=1)
+        self.relu = nn.ReLU(inplace=True)
+        self.project = D4Conv2d(fan_in, fan_out, 1) if fan_in != fan_out else None
 
     def forward(self, x):
-        h = self.relu(self.norm1(x))
+        h = self.pool(self.relu(self.norm1(x)))
         if self.project is not None:
-            x = self.project(self.pool(h))
+            x = self.project(h)
         return x + self.conv2(self.relu(self.norm2(self.conv1(h))))
 
 
 class GalaxyNet(nn.Module):
-    """A pre-activation residual network of 2.8 M parameters for images of about 64 pixels.
+    """A residual network to which a galaxy has no up and no handedness.
+
+    All its layers are equivariant to the eight symmetries of the square, so that the logits of a
+    square image do not change when it is turned by quarters or mirrored: exactly, where the side
+    is a multiple of 16 pixels. It learns a form in one orientation and knows it in eight, with an
+    eighth of the parameters.
 
     Parameters
     ----------
@@ -36,8 +42,9 @@ class GalaxyNet(nn.Module):
         Number of logits.
     image_size : tuple of int
         (height, width) of the images in pixels; at least 8 x 8.
-    widths : sequence of int, default=(32, 64, 128, 256)
-        Channels of each stage; each stage after the first halves the image.
+    widths : sequence of int, default=(4, 8, 16, 32)
+        Features of each stage, each in eight orientations; each stage after the first halves the
+        image.
     depths : sequence of int, default=(1, 2, 2, 2)
         Residual blocks of each stage.
     dropout : float, default=0.0
@@ -47,7 +54,8 @@ class GalaxyNet(nn.Module):
 
     References
     ----------
-    He et al. (2016), ECCV, "Identity mappings in deep residual networks".
+    Cohen & Welling (2016), ICML, "Group equivariant convolutional networks"; He et al. (2016),
+    ECCV, "Identity mappings in deep residual networks".
     """
 
     dtype = None
@@ -58,7 +66,7 @@ class GalaxyNet(nn.Module):
         n_classes,
         image_size,
         *,
-        widths=(32, 64, 128, 256),
+        widths=(4, 8, 16, 32),
         depths=(1, 2, 2, 2),
         dropout=0.0,
         input_size=64,
@@ -66,21 +74,18 @@ class GalaxyNet(nn.Module):
         super().__init__()
         check_smallest_side("galaxynet", image_size, 8)
         self.input_size = input_size
-        self.stem = nn.Conv2d(n_channels, widths[0], 5, stride=2, padding=2, bias=False)
+        self.stem = D4Conv2d(n_channels, widths[0], 6, stride=2, padding=2, lift=True)
         blocks, fan_in = [], widths[0]
         for stage, (width, depth) in enumerate(zip(widths, depths)):
             for block in range(depth):
                 blocks.append(_Block(fan_in, width, 2 if stage and not block else 1))
                 fan_in = width
         self.blocks = nn.Sequential(*blocks)
-        self.norm = nn.BatchNorm2d(fan_in)
+        self.norm = D4BatchNorm2d(fan_in)
         self.relu = nn.ReLU(inplace=True)
         self.dropout = nn.Dropout(dropout)
         self.n_embedding = fan_in
         self.classifier = nn.Linear(fan_in, n_classes)
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out")
 
     @property
     def cam_layer(self):
@@ -88,12 +93,12 @@ class GalaxyNet(nn.Module):
         return self.relu
 
     def forward_features(self, x):
-        """Return feature maps (n, widths[-1], height / 16, width / 16)."""
+        """Return feature maps (n, 8 widths[-1], height / 16, width / 16)."""
         return self.relu(self.norm(self.blocks(self.stem(x))))
 
     def forward_head(self, x, pre_logits=False):
         """Return logits (n, n_classes), or the embedding (n, n_embedding)."""
-        x = x.float().mean((2, 3))
+        x = orientation_mean(x)
         return x if pre_logits else self.classifier(self.dropout(x))
 
     def forward(self, x):

@@ -3,16 +3,36 @@
 import difflib
 import inspect
 
+from galaxy_sklearn.networks._dieleman import Dieleman
+from galaxy_sklearn.networks._galaxy10 import (
+    Galaxy10CNN,
+    Galaxy10CNN2,
+    Galaxy10CNN3,
+    Galaxy10CNN5,
+    Galaxy10CNN6,
+)
 from galaxy_sklearn.networks._galaxynet import GalaxyNet
 from galaxy_sklearn.networks._linear import Linear
 from galaxy_sklearn.networks._simple_cnn import SimpleCNN
 from galaxy_sklearn.networks._timm import TimmNetwork
+from galaxy_sklearn.networks._wu import WuEncoderCNN, WuSimpleCNN, WuVGG16
+from galaxy_sklearn.networks._zhu_cnn7 import ZhuCNN7
 from galaxy_sklearn.networks._zhu_resnet import ZhuResNet26
 
 _NETWORKS = {
+    "dieleman": Dieleman,
+    "galaxy10_cnn": Galaxy10CNN,
+    "galaxy10_cnn2": Galaxy10CNN2,
+    "galaxy10_cnn3": Galaxy10CNN3,
+    "galaxy10_cnn5": Galaxy10CNN5,
+    "galaxy10_cnn6": Galaxy10CNN6,
     "galaxynet": GalaxyNet,
     "linear": Linear,
     "simple_cnn": SimpleCNN,
+    "wu_encoder_cnn": WuEncoderCNN,
+    "wu_simple_cnn": WuSimpleCNN,
+    "wu_vgg16": WuVGG16,
+    "zhu_cnn7": ZhuCNN7,
     "zhu_resnet26": ZhuResNet26,
 }
 _TIMM = "timm/"
