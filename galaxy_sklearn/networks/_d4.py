@@ -81,20 +81,20 @@ class D4Conv2d(nn.Module):
         super().__init__()
         self.n_inputs = 1 if lift else N_ORIENTATIONS
         self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
-        self.weight = nn.Parameter(
-            torch.empty(fan_out, fan_in, self.n_inputs, kernel_size, kernel_size)
-        )
+        n_taps = self.n_inputs * kernel_size**2
+        self.weight = nn.Parameter(torch.empty(fan_out, fan_in, n_taps))
         fan = N_ORIENTATIONS * fan_out * kernel_size**2
         nn.init.normal_(self.weight, std=(2 / fan) ** 0.5)
         self.register_buffer("placement", _placement(kernel_size, self.n_inputs), persistent=False)
 
     def filters(self):
         """Return the filters in all orientations, (8 fan_out, n_inputs fan_in, k, k)."""
-        fan_out, fan_in, n_inputs, *kernel = self.weight.shape
-        turned = self.weight.reshape(fan_out * fan_in, -1) @ self.placement
-        turned = turned.view(fan_out, fan_in, N_ORIENTATIONS, n_inputs, *kernel)
-        turned = turned.permute(2, 0, 3, 1, 4, 5)
-        return turned.reshape(N_ORIENTATIONS * fan_out, n_inputs * fan_in, *kernel)
+        fan_out, fan_in, n_taps = self.weight.shape
+        turned = self.weight.view(fan_out * fan_in, n_taps) @ self.placement
+        turned = turned.view(fan_out, fan_in, N_ORIENTATIONS, self.n_inputs, -1)
+        turned = turned.permute(2, 0, 3, 1, 4)
+        side = self.kernel_size
+        return turned.reshape(N_ORIENTATIONS * fan_out, self.n_inputs * fan_in, side, side)
 
     def forward(self, x):
         """Return feature maps (n, 8 fan_out, height, width)."""
