@@ -18,6 +18,7 @@ _SUBPACKAGES = (
     "datasets",
     "images",
     "inspection",
+    "metrics",
     "networks",
     "neural_network",
     "preprocessing",

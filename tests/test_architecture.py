@@ -25,15 +25,17 @@ MAY_IMPORT = {
     "preprocessing": BASE | {"images"},
     "networks": BASE,
     "augmentation": BASE,
-    "inspection": BASE | DATA,
+    "metrics": BASE,
+    "inspection": BASE | DATA | {"metrics"},
     "_training": BASE | DATA | {"networks", "augmentation"},
     "neural_network": BASE | DATA | {"_training", "networks", "augmentation"},
-    "app": BASE | DATA | {"inspection", "neural_network"},
+    "app": BASE | DATA | {"inspection", "metrics", "neural_network"},
 }
 NEVER = {
     "images": {"torch", "skorch", "timm"},
     "datasets": {"torch", "skorch", "timm"},
     "preprocessing": {"torch", "skorch", "timm"},
+    "metrics": {"torch", "skorch", "timm"},
     "networks": {"sklearn", "skorch"},
     "augmentation": {"sklearn", "skorch", "timm"},
     "neural_network": {"skorch"},
@@ -89,7 +91,8 @@ def test_importing_the_package_loads_neither_torch_nor_sklearn():
 
 def test_data_rooms_load_no_torch():
     loaded = _fresh(
-        "import sys, galaxy_sklearn.images, galaxy_sklearn.preprocessing, galaxy_sklearn.datasets;"
+        "import sys, galaxy_sklearn.images, galaxy_sklearn.preprocessing, galaxy_sklearn.datasets,"
+        "galaxy_sklearn.metrics;"
         "print('torch' in sys.modules)"
     )
     assert loaded == "False"

@@ -1,6 +1,5 @@
 """What the sub-commands do."""
 
-import math
 import os
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from galaxy_sklearn._optional import import_optional
 from galaxy_sklearn.app.prediction import list_images, predict_files
 from galaxy_sklearn.datasets import load_catalog, load_image_folder, make_galaxies
 from galaxy_sklearn.inspection import EmbeddingDisplay, GradCamDisplay, TrainingCurvesDisplay
+from galaxy_sklearn.metrics import wilson_interval
 from galaxy_sklearn.neural_network import GalaxyClassifier
 from galaxy_sklearn.preprocessing import CenterCrop, ImageReader, Resize
 
@@ -130,14 +130,6 @@ def predict(options):
         progress=not options.no_progress,
     )
     print(f"wrote {options.output}: {len(files)} images, {failed} of them unreadable")
-
-
-def wilson_interval(right, n, z=1.959964):
-    """Return the Wilson 95 % interval of `right` out of `n`."""
-    share = right / n
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return centre - half, centre + half
 
 
 def evaluate(options):

@@ -8,18 +8,11 @@ The test tenth is held out by a fixed seed and never used to choose anything.
 import argparse
 from time import perf_counter
 
-import numpy as np
 from galaxy_zoo import CLASSES, labelled_split, report
 from sklearn.metrics import log_loss, recall_score
 
 from galaxy_sklearn import GalaxyClassifier
-
-
-def wilson(share, n, z=1.959964):
-    """Return the Wilson 95 % interval of a share of n."""
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return [round(float(centre - half), 4), round(float(centre + half), 4)]
+from galaxy_sklearn.metrics import wilson_interval
 
 
 def score(model, X_test, y_test):
@@ -30,7 +23,7 @@ def score(model, X_test, y_test):
     recalls = recall_score(y_test, predicted, labels=CLASSES, average=None)
     return {
         "accuracy": accuracy,
-        "interval": wilson(accuracy, len(y_test)),
+        "interval": wilson_interval(int((predicted == y_test).sum()), len(y_test)),
         "macro_recall": float(recalls.mean()),
         **{f"recall_{name}": float(r) for name, r in zip(CLASSES, recalls)},
         "log_loss": float(log_loss(y_test, proba, labels=model.classes_)),
@@ -43,7 +36,7 @@ def main():
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--epochs", type=int, default=None, help="default: the classifier's own")
     parser.add_argument("--network", default="galaxynet")
-    parser.add_argument("--tta", nargs="*", default=["d4", "0.87", "1.0", "1.13"])
+    parser.add_argument("--tta", nargs="*", default=["0.87", "1.0", "1.13"])
     options = parser.parse_args()
     X_train, X_test, y_train, y_test = labelled_split(options.cache)
     tta = [view if view == "d4" else float(view) for view in options.tta] or None

@@ -41,5 +41,10 @@ def labelled_split(cache):
 
 def report(name, **figures):
     """Print one JSON line."""
-    figures = {k: round(v, 4) if isinstance(v, float) else v for k, v in figures.items()}
-    print(json.dumps({"name": name, **figures}), flush=True)
+    print(json.dumps({"name": name, **{k: _rounded(v) for k, v in figures.items()}}), flush=True)
+
+
+def _rounded(value):
+    if isinstance(value, tuple):
+        return [_rounded(one) for one in value]
+    return round(value, 4) if isinstance(value, float) else value

@@ -1,0 +1,82 @@
+"""Does a confidence of 90 % come true in 90 of 100 cases?"""
+
+import numpy as np
+import pandas as pd
+
+
+def reliability_curve(y_true, proba, *, classes, n_bins=10):
+    """Return accuracy against confidence, in bins of equal width.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        True classes.
+    proba : array-like of shape (n_samples, n_classes)
+        Predicted probabilities.
+    classes : array-like of shape (n_classes,)
+        Class of each column.
+    n_bins : int, default=10
+        Bins between 0 and 1.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row for each bin that is not empty: confidence (mean highest probability), accuracy,
+        count.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit, or there are no samples.
+    """
+    y_true, proba, classes = np.asarray(y_true), np.asarray(proba, float), np.asarray(classes)
+    if proba.shape != (len(y_true), len(classes)) or not len(y_true):
+        raise ValueError(
+            f"reliability_curve takes one row of {len(classes)} probabilities a sample, of "
+            f"{len(y_true)} samples; got {proba.shape}."
+        )
+    if n_bins < 1:
+        raise ValueError(f"reliability_curve needs at least one bin; got {n_bins}.")
+    confidence = proba.max(1)
+    frame = pd.DataFrame(
+        {
+            "bin": np.minimum((confidence * n_bins).astype(int), n_bins - 1),
+            "confidence": confidence,
+            "accuracy": classes[proba.argmax(1)] == y_true,
+        }
+    )
+    groups = frame.groupby("bin")
+    return groups.mean().assign(count=groups.size()).reset_index(drop=True)
+
+
+def expected_calibration_error(y_true, proba, *, classes, n_bins=15):
+    """Return the mean distance between confidence and accuracy.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        True classes.
+    proba : array-like of shape (n_samples, n_classes)
+        Predicted probabilities.
+    classes : array-like of shape (n_classes,)
+        Class of each column.
+    n_bins : int, default=15
+        Bins between 0 and 1.
+
+    Returns
+    -------
+    float
+        Between 0 (calibrated) and 1.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit, or there are no samples.
+
+    References
+    ----------
+    Guo et al. (2017), ICML, "On calibration of modern neural networks", equation 3.
+    """
+    curve = reliability_curve(y_true, proba, classes=classes, n_bins=n_bins)
+    distance = (curve["confidence"] - curve["accuracy"]).abs()
+    return float(np.average(distance, weights=curve["count"]))

@@ -1,0 +1,155 @@
+"""Precision, recall and F1 of each class, with macro and weighted averages side by side."""
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtri
+from sklearn.utils import check_consistent_length
+from sklearn.utils.multiclass import unique_labels
+
+_SCORES = ["precision", "recall", "f1-score"]
+
+
+def wilson_interval(successes, n, *, confidence=0.95):
+    """Return the Wilson interval of a share.
+
+    Parameters
+    ----------
+    successes : int or array-like of int
+        How many of `n`.
+    n : int or array-like of int
+        Out of how many; nothing is known about a share of none, so 0 gives (0, 1).
+    confidence : float, default=0.95
+        Coverage, between 0 and 1.
+
+    Returns
+    -------
+    low, high : float or ndarray
+        The interval's ends.
+
+    Raises
+    ------
+    ValueError
+        If there are more successes than trials, a negative count, or `confidence` is out of range.
+
+    References
+    ----------
+    Wilson (1927), J. Am. Stat. Assoc. 22, 209.
+
+    Examples
+    --------
+    >>> low, high = wilson_interval(2742, 2880)
+    >>> print(f"{low:.3f} to {high:.3f}")
+    0.944 to 0.959
+    """
+    if not 0 < confidence < 1:
+        raise ValueError(f"The confidence of wilson_interval lies in (0, 1); got {confidence!r}.")
+    successes, n = np.broadcast_arrays(*(np.asarray(x, float) for x in (successes, n)))
+    if (successes < 0).any() or (successes > n).any():
+        raise ValueError("wilson_interval takes 0 <= successes <= n.")
+    z = ndtri(0.5 + confidence / 2)
+    total = n + z * z
+    centre = (successes + z * z / 2) / total
+    with np.errstate(divide="ignore", invalid="ignore"):
+        half = z * np.sqrt(successes * (n - successes) / n + z * z / 4) / total
+    half = np.where(n == 0, 0.5, half)
+    low, high = np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
+    return (low.item(), high.item()) if low.ndim == 0 else (low, high)
+
+
+def summarize_confusion_matrix(matrix, labels=None):
+    """Return the scores that follow from a confusion matrix, rows true.
+
+    Parameters
+    ----------
+    matrix : array-like of shape (n_classes, n_classes)
+        Counts; row i, column j counts galaxies of class i that were called j.
+    labels : array-like of shape (n_classes,), default=None
+        Class names; None numbers them.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each class, then "macro average" (each class counts alike) and "weighted
+        average" (each galaxy counts alike). Columns: precision, recall, f1-score, recall_low and
+        recall_high (its 95 % Wilson interval; none for the averages), support. In `attrs`:
+        "accuracy" and "accuracy_interval". A share of no galaxies is 0.
+
+    Raises
+    ------
+    ValueError
+        If the matrix is not square, holds a negative count, or has not as many rows as labels.
+    """
+    matrix = np.asarray(matrix)
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+        raise ValueError(f"A confusion matrix is square; got shape {matrix.shape}.")
+    if (matrix < 0).any():
+        raise ValueError("A confusion matrix holds counts; got a negative one.")
+    labels = np.arange(len(matrix)) if labels is None else np.asarray(labels)
+    if len(labels) != len(matrix):
+        raise ValueError(f"Got {len(labels)} labels for {len(matrix)} classes.")
+    right, support, called = matrix.diagonal(), matrix.sum(1), matrix.sum(0)
+    low, high = wilson_interval(right, support)
+    table = pd.DataFrame(
+        {
+            "precision": _share(right, called),
+            "recall": _share(right, support),
+            "f1-score": _share(2 * right, called + support),
+            "recall_low": low,
+            "recall_high": high,
+            "support": support,
+        },
+        index=pd.Index(labels, name="class", dtype=object),
+    )
+    total = int(support.sum())
+    weights = {"macro average": np.ones(len(labels)), "weighted average": support}
+    for name, weight in weights.items():
+        means = (table[_SCORES].iloc[: len(labels)].T * weight).sum(axis=1) / max(weight.sum(), 1)
+        table.loc[name, [*_SCORES, "support"]] = [*means, total]
+    table["support"] = table["support"].astype(int)
+    hits = int(right.sum())
+    table.attrs["accuracy"] = hits / total if total else 0.0
+    table.attrs["accuracy_interval"] = wilson_interval(hits, total)
+    return table
+
+
+def classification_summary(y_true, y_pred, *, labels=None):
+    """Return precision, recall and F1 of each class and both their averages.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        True classes.
+    y_pred : array-like of shape (n_samples,)
+        Predicted classes.
+    labels : array-like of shape (n_classes,), default=None
+        Classes in the order wanted; None is all that occur, sorted.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `summarize_confusion_matrix` returns.
+
+    Raises
+    ------
+    ValueError
+        If the lengths differ, or a label that occurs is not among `labels`.
+
+    Examples
+    --------
+    >>> table = classification_summary(["E", "E", "S"], ["E", "S", "S"])
+    >>> table.loc["macro average", "recall"]
+    np.float64(0.75)
+    """
+    check_consistent_length(y_true, y_pred)
+    occurring = unique_labels(y_true, y_pred)
+    labels = occurring if labels is None else np.asarray(labels)
+    missing = np.setdiff1d(occurring, labels)
+    if len(missing):
+        raise ValueError(f"The label {missing[0]!r} occurs, but is not among labels.")
+    place, n = pd.Index(labels), len(labels)
+    cells = n * place.get_indexer(np.asarray(y_true)) + place.get_indexer(np.asarray(y_pred))
+    return summarize_confusion_matrix(np.bincount(cells, minlength=n * n).reshape(n, n), labels)
+
+
+def _share(part, whole):
+    return np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0)

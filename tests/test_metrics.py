@@ -1,0 +1,137 @@
+"""Metrics, held against scikit-learn, printed tables and planted calibration."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+from sklearn.metrics import accuracy_score, precision_recall_fscore_support
+
+from galaxy_sklearn.metrics import (
+    classification_summary,
+    expected_calibration_error,
+    reliability_curve,
+    summarize_confusion_matrix,
+    wilson_interval,
+)
+
+CLASSES = ["round", "in_between", "cigar", "edge_on", "spiral"]
+ZHU_TABLE_5 = [
+    [815, 21, 0, 0, 10],
+    [29, 762, 0, 0, 17],
+    [0, 4, 34, 18, 2],
+    [0, 3, 12, 368, 5],
+    [4, 7, 1, 5, 763],
+]
+ZHU_TABLE_4 = {  # precision, recall, F1 as printed
+    "round": (0.9611, 0.9634, 0.9622),
+    "in_between": (0.9561, 0.9431, 0.9495),
+    "cigar": (0.7234, 0.5862, 0.6476),
+    "edge_on": (0.9412, 0.9485, 0.9448),
+    "spiral": (0.9573, 0.9782, 0.9677),
+    "weighted average": (0.9512, 0.9521, 0.9515),
+}
+
+
+def test_zhu_s_printed_scores_follow_from_the_printed_matrix():
+    """Rows are true (the caption says columns), and the averages are weighted, not macro."""
+    table = summarize_confusion_matrix(ZHU_TABLE_5, CLASSES)
+    for name, printed in ZHU_TABLE_4.items():
+        found = table.loc[name, ["precision", "recall", "f1-score"]].to_numpy(float)
+        np.testing.assert_allclose(found, printed, atol=5.1e-5)
+    macro = table.loc["macro average", ["precision", "recall", "f1-score"]].to_numpy(float)
+    np.testing.assert_allclose(macro, [0.9078, 0.8839, 0.8944], atol=5.1e-5)
+
+
+def test_zhu_s_accuracy_counts_one_galaxy_twice():
+    """95.2083 % is 2742 of 2880; the test set holds 2879, of which it would be 95.2414 %."""
+    table = summarize_confusion_matrix(ZHU_TABLE_5, CLASSES)
+    assert table.loc["macro average", "support"] == 2880
+    assert round(100 * table.attrs["accuracy"], 4) == 95.2083
+    assert round(100 * 2742 / 2879, 4) == 95.2414
+    low, high = table.attrs["accuracy_interval"]
+    assert (round(100 * low, 1), round(100 * high, 1)) == (94.4, 95.9)
+    cigar = table.loc["cigar", ["recall_low", "recall_high"]].to_numpy(float)
+    np.testing.assert_allclose(100 * cigar, [45.8, 70.4], atol=0.05)
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abcd")), min_size=1))
+def test_scores_are_scikit_learn_s(pairs):
+    true, predicted = (np.array(side) for side in zip(*pairs))
+    table = classification_summary(true, predicted)
+    names = table.index[:-2].tolist()
+    expected = precision_recall_fscore_support(true, predicted, labels=names, zero_division=0)
+    found = table.iloc[:-2][["precision", "recall", "f1-score", "support"]].to_numpy(float)
+    np.testing.assert_allclose(found.T, expected)
+    for average in ("macro", "weighted"):
+        expected = precision_recall_fscore_support(
+            true, predicted, labels=names, average=average, zero_division=0
+        )[:3]
+        row = table.loc[f"{average} average", ["precision", "recall", "f1-score"]]
+        np.testing.assert_allclose(row.to_numpy(float), expected)
+    assert table.attrs["accuracy"] == pytest.approx(accuracy_score(true, predicted))
+
+
+def test_labels_give_the_order_and_must_be_complete():
+    table = classification_summary([1, 2, 2], [2, 2, 2], labels=[2, 1, 7])
+    assert table.index.tolist() == [2, 1, 7, "macro average", "weighted average"]
+    assert table["support"].tolist() == [2, 1, 0, 3, 3]
+    with pytest.raises(ValueError, match="label np.int64\\(2\\) occurs, but is not among labels"):
+        classification_summary([1, 2], [1, 1], labels=[1])
+
+
+@pytest.mark.parametrize(
+    ("matrix", "labels", "match"),
+    [
+        ([[1, 2]], None, "is square; got shape"),
+        ([[1, -2], [0, 1]], None, "got a negative one"),
+        ([[1, 2], [0, 1]], ["a"], "Got 1 labels for 2 classes"),
+    ],
+)
+def test_what_is_no_confusion_matrix(matrix, labels, match):
+    with pytest.raises(ValueError, match=match):
+        summarize_confusion_matrix(matrix, labels)
+
+
+@given(st.integers(1, 500), st.floats(0, 1), st.sampled_from([0.68, 0.95, 0.99]))
+def test_wilson_interval_is_scipy_s(n, share, confidence):
+    successes = round(share * n)
+    expected = binomtest(successes, n).proportion_ci(confidence, method="wilson")
+    np.testing.assert_allclose(
+        wilson_interval(successes, n, confidence=confidence), expected, atol=1e-12
+    )
+
+
+def test_wilson_interval_of_nothing_and_of_many():
+    assert wilson_interval(0, 0) == (0.0, 1.0)
+    low, high = wilson_interval([0, 5], [0, 10])
+    assert low[0] == 0
+    assert high[0] == 1
+    assert 0 < low[1] < 0.5 < high[1] < 1
+    with pytest.raises(ValueError, match="0 <= successes <= n"):
+        wilson_interval(3, 2)
+    with pytest.raises(ValueError, match=r"lies in \(0, 1\); got 95"):
+        wilson_interval(1, 2, confidence=95)
+
+
+def test_calibration_error_of_planted_overconfidence():
+    rng = np.random.default_rng(0)
+    confidence = rng.uniform(0.5, 1, 200_000)
+    proba = np.column_stack([confidence, 1 - confidence])
+    true = np.where(rng.random(len(confidence)) < confidence, "a", "b")
+    assert expected_calibration_error(true, proba, classes=["a", "b"]) < 0.01
+    less_often = np.where(rng.random(len(confidence)) < confidence - 0.2, "a", "b")
+    error = expected_calibration_error(less_often, proba, classes=["a", "b"])
+    assert error == pytest.approx(0.2, abs=0.01)
+
+
+def test_reliability_curve_counts_everything_once():
+    proba = np.array([[1.0, 0.0], [0.95, 0.05], [0.55, 0.45]])
+    curve = reliability_curve(["a", "b", "a"], proba, classes=["a", "b"])
+    assert curve["count"].tolist() == [1, 2]
+    np.testing.assert_allclose(curve["accuracy"], [1, 0.5])
+    np.testing.assert_allclose(curve["confidence"], [0.55, 0.975])
+    with pytest.raises(ValueError, match=r"of 2 samples; got \(3, 2\)"):
+        reliability_curve(["a", "b"], proba, classes=["a", "b"])
+    with pytest.raises(ValueError, match="at least one bin; got 0"):
+        reliability_curve(["a", "b", "a"], proba, classes=["a", "b"], n_bins=0)
