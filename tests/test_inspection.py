@@ -71,21 +71,25 @@ def test_pipelines_are_explained_from_raw_images(corners):
     assert maps.shape == (3, 28, 28)
     display = GradCamDisplay.from_estimator(model, X[:3])
     assert display.axes_.shape == (2, 3)
-    assert TrainingCurvesDisplay.from_estimator(model).ax_.get_xlabel() == "epoch"
+    assert TrainingCurvesDisplay.from_estimator(model).axes_[0].get_xlabel() == "epoch"
 
 
 def test_curves_show_what_was_recorded(fitted, corners):
     model = clone(fitted).set_params(early_stopping=True, max_epochs=2).fit(*corners)
     display = TrainingCurvesDisplay.from_estimator(model)
-    lines = {line.get_label(): line for line in display.ax_.lines + display.accuracy_ax_.lines}
-    assert set(lines) == {
-        "loss, training",
-        "loss, validation",
-        "accuracy, training",
-        "accuracy, validation",
-    }
-    np.testing.assert_allclose(lines["loss, training"].get_ydata(), model.loss_curve_)
-    np.testing.assert_allclose(lines["accuracy, validation"].get_ydata(), model.validation_scores_)
+    loss, accuracy = ({line.get_label(): line for line in ax.lines} for ax in display.axes_)
+    assert set(loss) == set(accuracy) == {"training", "validation"}
+    np.testing.assert_allclose(loss["training"].get_ydata(), model.loss_curve_)
+    np.testing.assert_allclose(accuracy["validation"].get_ydata(), model.validation_scores_)
+
+
+def test_curves_of_several_models_are_named(fitted, corners):
+    short = clone(fitted).set_params(max_epochs=1).fit(*corners)
+    display = TrainingCurvesDisplay.from_estimators({"long": fitted, "short": short})
+    labels = [line.get_label() for line in display.axes_[1].lines]
+    assert labels == ["long, training", "short, training"]
+    with pytest.raises(ValueError, match="GalaxyClassifier has no training history"):
+        TrainingCurvesDisplay.from_estimators({"long": fitted, "none": GalaxyClassifier()})
 
 
 def test_the_map_keeps_classes_apart(fitted, corners):

@@ -6,19 +6,19 @@ from pathlib import Path
 import joblib
 import numpy as np
 from PIL import Image
-from sklearn.metrics import (
-    ConfusionMatrixDisplay,
-    balanced_accuracy_score,
-    classification_report,
-    confusion_matrix,
-)
+from sklearn.metrics import balanced_accuracy_score, classification_report, confusion_matrix
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from galaxy_sklearn._optional import import_optional
 from galaxy_sklearn.app.prediction import list_images, predict_files
 from galaxy_sklearn.datasets import load_catalog, load_image_folder, make_galaxies
-from galaxy_sklearn.inspection import EmbeddingDisplay, GradCamDisplay, TrainingCurvesDisplay
+from galaxy_sklearn.inspection import (
+    ConfusionMatrixDisplay,
+    EmbeddingDisplay,
+    GradCamDisplay,
+    TrainingCurvesDisplay,
+)
 from galaxy_sklearn.metrics import wilson_interval
 from galaxy_sklearn.neural_network import GalaxyClassifier
 from galaxy_sklearn.preprocessing import CenterCrop, ImageReader, Resize
@@ -164,9 +164,7 @@ def _draw(model, files, labels, predicted, folder):
     rows = [int(np.flatnonzero(labels == name)[0]) for name in np.unique(labels)]
     pictures = {
         "training_curves.png": TrainingCurvesDisplay.from_estimator(model),
-        "confusion_matrix.png": ConfusionMatrixDisplay.from_predictions(
-            labels, predicted, xticks_rotation=45, cmap="Blues", colorbar=False
-        ),
+        "confusion_matrix.png": ConfusionMatrixDisplay.from_predictions(labels, predicted),
         "embedding.png": EmbeddingDisplay.from_estimator(model, files, labels),
     }
     if model[-1].net_.module_.network.cam_layer is not None:

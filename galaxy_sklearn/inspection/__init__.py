@@ -1,6 +1,24 @@
-"""Look into a fitted estimator: where it looks, how it learned, how it groups galaxies."""
+"""Look into a fitted estimator: how it learned, how well it does, where it looks."""
 
 from galaxy_sklearn.inspection._displays import EmbeddingDisplay, TrainingCurvesDisplay
+from galaxy_sklearn.inspection._galleries import ClassCountsDisplay, GalleryDisplay
 from galaxy_sklearn.inspection._grad_cam import GradCamDisplay, grad_cam
+from galaxy_sklearn.inspection._scores import (
+    ClassAccuracyDisplay,
+    ConfusionMatrixDisplay,
+    ReliabilityDisplay,
+    RocCurvesDisplay,
+)
 
-__all__ = ["EmbeddingDisplay", "GradCamDisplay", "TrainingCurvesDisplay", "grad_cam"]
+__all__ = [
+    "ClassAccuracyDisplay",
+    "ClassCountsDisplay",
+    "ConfusionMatrixDisplay",
+    "EmbeddingDisplay",
+    "GalleryDisplay",
+    "GradCamDisplay",
+    "ReliabilityDisplay",
+    "RocCurvesDisplay",
+    "TrainingCurvesDisplay",
+    "grad_cam",
+]

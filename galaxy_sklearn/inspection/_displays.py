@@ -3,64 +3,79 @@
 import numpy as np
 from sklearn.decomposition import PCA
 
+from galaxy_sklearn._optional import import_optional
 from galaxy_sklearn.inspection._fitted import axes, split_pipeline
 
 
 class TrainingCurvesDisplay:
-    """Loss and accuracy against epoch.
+    """Loss and accuracy against epoch, of one model or several.
 
     Parameters
     ----------
-    history : list of dict
-        One entry an epoch, with the keys ``train_loss``, ``train_accuracy`` and, where a part was
-        held out, ``valid_loss`` and ``valid_score``.
+    histories : dict of str to list of dict
+        By name of the model; one entry an epoch, with the keys ``train_loss``,
+        ``train_accuracy`` and, where a part was held out, ``valid_loss`` and ``valid_score``.
 
     Attributes
     ----------
     figure_ : matplotlib Figure
         The picture.
-    ax_ : matplotlib Axes
-        The axes of the loss; those of the accuracy are `accuracy_ax_`.
+    axes_ : tuple of two matplotlib Axes
+        Of the loss and of the accuracy.
     """
 
-    _CURVES = (
-        ("train_loss", "loss, training", "C0", "-"),
-        ("valid_loss", "loss, validation", "C0", "--"),
-        ("train_accuracy", "accuracy, training", "C1", "-"),
-        ("valid_score", "accuracy, validation", "C1", "--"),
-    )
+    _PANELS = (("loss", "train_loss", "valid_loss"), ("accuracy", "train_accuracy", "valid_score"))
 
-    def __init__(self, history):
-        self.history = history
+    def __init__(self, histories):
+        self.histories = histories
 
     @classmethod
-    def from_estimator(cls, estimator, *, ax=None):
+    def from_estimator(cls, estimator, *, axes=None):
         """Draw the curves of a fitted estimator, or of the last step of a Pipeline.
 
         Raises ValueError if it has no training history.
         """
-        last = estimator[-1] if hasattr(estimator, "steps") else estimator
-        if not hasattr(last, "history_"):
-            raise ValueError(f"{type(last).__name__} has no training history: fit it first.")
-        return cls(last.history_).plot(ax=ax)
+        return cls.from_estimators({"": estimator}, axes=axes)
 
-    def plot(self, ax=None):
-        """Draw the curves; return the display."""
-        self.ax_ = axes(ax)
-        self.figure_ = self.ax_.figure
-        self.accuracy_ax_ = self.ax_.twinx()
-        lines = []
-        for key, label, colour, style in self._CURVES:
-            values = [row.get(key, np.nan) for row in self.history]
-            if np.isfinite(values).any():
-                where = self.ax_ if key.endswith("loss") else self.accuracy_ax_
-                epochs = np.arange(1, len(values) + 1)
-                lines += where.plot(epochs, values, style, color=colour, label=label)
-        self.ax_.set(xlabel="epoch", ylabel="loss")
-        self.ax_.xaxis.get_major_locator().set_params(integer=True)
-        self.accuracy_ax_.set(ylabel="accuracy", ylim=(None, 1))
-        self.ax_.legend(handles=lines, loc="center right", fontsize="small")
+    @classmethod
+    def from_estimators(cls, estimators, *, axes=None):
+        """Draw the curves of several fitted estimators, given by name.
+
+        Raises ValueError if one has no training history.
+        """
+        histories = {}
+        for name, estimator in estimators.items():
+            last = estimator[-1] if hasattr(estimator, "steps") else estimator
+            if not hasattr(last, "history_"):
+                raise ValueError(f"{type(last).__name__} has no training history: fit it first.")
+            histories[name] = last.history_
+        return cls(histories).plot(axes=axes)
+
+    def plot(self, axes=None):
+        """Draw the curves into two axes, new ones by default; return the display."""
+        if axes is None:
+            pyplot = import_optional("matplotlib.pyplot", extra="inspect", feature="Drawing")
+            axes = pyplot.subplots(1, 2, figsize=(9, 3.6), layout="constrained")[1]
+        self.axes_ = tuple(axes)
+        self.figure_ = self.axes_[0].figure
+        for ax, (title, *keys) in zip(self.axes_, self._PANELS):
+            for number, (name, history) in enumerate(self.histories.items()):
+                self._draw(ax, f"C{number}", name, history, keys)
+            ax.set(xlabel="epoch", ylabel=title)
+            ax.xaxis.get_major_locator().set_params(integer=True)
+            ax.grid(alpha=0.3)
+            ax.legend(fontsize="small")
         return self
+
+    @staticmethod
+    def _draw(ax, colour, name, history, keys):
+        for key, part, style in zip(keys, ("training", "validation"), ("-", "--")):
+            values = np.array([row.get(key, np.nan) for row in history], float)
+            if np.isfinite(values).any():
+                epochs = np.arange(1, len(values) + 1)
+                marker = "o" if len(values) == 1 else None
+                label = f"{name}, {part}" if name else part
+                ax.plot(epochs, values, style, color=colour, label=label, marker=marker)
 
 
 class EmbeddingDisplay:

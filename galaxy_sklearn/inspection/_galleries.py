@@ -1,0 +1,244 @@
+"""Pictures of the galaxies themselves."""
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+from sklearn.utils import check_random_state
+
+from galaxy_sklearn._optional import import_optional
+from galaxy_sklearn._validation import is_image_sequence
+from galaxy_sklearn.inspection._fitted import axes
+
+_SIDE = 1.4  # inches of one small picture
+
+
+class ClassCountsDisplay:
+    """How many galaxies each class has.
+
+    Parameters
+    ----------
+    counts : dict of str to int
+        By class name, in the order to draw.
+
+    Attributes
+    ----------
+    figure_ : matplotlib Figure
+        The picture.
+    ax_ : matplotlib Axes
+        The axes.
+    """
+
+    def __init__(self, counts):
+        self.counts = counts
+
+    @classmethod
+    def from_labels(cls, y, *, ax=None):
+        """Count and draw the labels of a data set, the largest class first."""
+        names, counts = np.unique(np.asarray(y), return_counts=True)
+        order = np.argsort(-counts, kind="stable")
+        return cls({str(names[k]): int(counts[k]) for k in order}).plot(ax=ax)
+
+    def plot(self, ax=None):
+        """Draw the bars; return the display."""
+        self.ax_ = axes(ax)
+        self.figure_ = self.ax_.figure
+        places = np.arange(len(self.counts))[::-1]
+        bars = self.ax_.barh(places, list(self.counts.values()))
+        total = max(sum(self.counts.values()), 1)
+        shares = [f"{count:,} ({count / total:.1%})" for count in self.counts.values()]
+        self.ax_.bar_label(bars, shares, padding=3, fontsize="small")
+        self.ax_.set_yticks(places, list(self.counts))
+        self.ax_.margins(x=0.25)
+        self.ax_.set(xlabel="galaxies")
+        return self
+
+
+class GalleryDisplay:
+    """Small pictures in rows, a caption under each.
+
+    Parameters
+    ----------
+    rows : list of (str, list of (ndarray, str))
+        Title of each row, and its images (height, width, n_channels) with their captions.
+
+    Attributes
+    ----------
+    figure_ : matplotlib Figure
+        The picture.
+    axes_ : ndarray of Axes, shape (n_rows, n_columns)
+        Where each image is drawn.
+    """
+
+    def __init__(self, rows):
+        self.rows = rows
+
+    @classmethod
+    def from_labels(cls, X, y, *, ids=None, n_per_class=6, random_state=None):
+        """Draw some galaxies of each class, captioned by their ids.
+
+        Parameters
+        ----------
+        X : ndarray or ImageSequence of n_samples images
+            Only the images drawn are read.
+        y : array-like of shape (n_samples,)
+            Classes; each is a row.
+        ids : array-like of shape (n_samples,), default=None
+            Captions; None numbers the galaxies.
+        n_per_class : int, default=6
+            Galaxies of each class.
+        random_state : int, RandomState instance or None, default=None
+            Seed of the choice.
+
+        Returns
+        -------
+        GalleryDisplay
+            Drawn.
+
+        Raises
+        ------
+        ValueError
+            If `y` or `ids` has another length than `X`.
+        """
+        y = np.asarray(y)
+        ids = np.arange(len(y)) if ids is None else np.asarray(ids)
+        _same_length(X, y=y, ids=ids)
+        rng = check_random_state(random_state)
+        rows = []
+        for name in np.unique(y):
+            members = np.flatnonzero(y == name)
+            chosen = np.sort(rng.permutation(members)[:n_per_class])
+            captions = [str(one) for one in ids[chosen]]
+            rows.append((str(name), list(zip(_read(X, chosen), captions))))
+        return cls(rows).plot()
+
+    @classmethod
+    def from_mistakes(cls, X, y_true, proba, *, classes, ids=None, n_per_class=6):
+        """Draw the galaxies of each class that were called something else, the surest first.
+
+        Parameters
+        ----------
+        X : ndarray or ImageSequence of n_samples images
+            Only the images drawn are read.
+        y_true : array-like of shape (n_samples,)
+            True classes; each that was mistaken is a row.
+        proba : array-like of shape (n_samples, n_classes)
+            Predicted probabilities.
+        classes : array-like of shape (n_classes,)
+            Class of each column.
+        ids : array-like of shape (n_samples,), default=None
+            First line of the captions; None numbers the galaxies.
+        n_per_class : int, default=6
+            Mistakes of each class.
+
+        Returns
+        -------
+        GalleryDisplay
+            Drawn.
+
+        Raises
+        ------
+        ValueError
+            If a length differs from that of `X`, or there is no mistake to show.
+        """
+        y_true, proba, classes = np.asarray(y_true), np.asarray(proba), np.asarray(classes)
+        ids = np.arange(len(y_true)) if ids is None else np.asarray(ids)
+        _same_length(X, y_true=y_true, proba=proba, ids=ids)
+        called, confidence = classes[proba.argmax(1)], proba.max(1)
+        rows = []
+        for name in np.unique(y_true[called != y_true]):
+            wrong = np.flatnonzero((y_true == name) & (called != name))
+            chosen = wrong[np.argsort(-confidence[wrong], kind="stable")][:n_per_class]
+            captions = [f"{ids[k]}\n{called[k]} {confidence[k]:.0%}" for k in chosen]
+            rows.append((f"{name}\n({len(wrong)} mistaken)", list(zip(_read(X, chosen), captions))))
+        if not rows:
+            raise ValueError("GalleryDisplay.from_mistakes found no mistake to show.")
+        return cls(rows).plot()
+
+    @classmethod
+    def from_steps(cls, pipeline, X):
+        """Draw the first images of `X` as each preprocessing step of a Pipeline leaves them.
+
+        Parameters
+        ----------
+        pipeline : sklearn.pipeline.Pipeline
+            Fitted. Steps are followed as long as what they return are images.
+        X : array-like
+            A few images or file names, as the Pipeline takes them; each is a row.
+
+        Returns
+        -------
+        GalleryDisplay
+            Drawn.
+
+        Raises
+        ------
+        ValueError
+            If `pipeline` is no Pipeline, or none of its steps returns images.
+        """
+        if not isinstance(pipeline, Pipeline):
+            raise ValueError(
+                f"GalleryDisplay.from_steps takes a Pipeline; got {type(pipeline).__name__}."
+            )
+        stages = [("input", X)] if _are_images(X) else []
+        for name, step in pipeline.steps:
+            if not hasattr(step, "transform") or hasattr(step, "predict"):
+                break
+            X = step.transform(X)
+            if not _are_images(X):
+                break
+            stages.append((name, X))
+        if not stages:
+            raise ValueError("GalleryDisplay.from_steps found no step that returns images.")
+        arrays = [(name, np.asarray(images)) for name, images in stages]
+        rows = [
+            ("", [(images[k], name) for name, images in arrays]) for k in range(len(arrays[0][1]))
+        ]
+        return cls(rows).plot()
+
+    def plot(self):
+        """Draw the pictures; return the display."""
+        pyplot = import_optional("matplotlib.pyplot", extra="inspect", feature="Drawing")
+        columns = max(len(images) for _, images in self.rows)
+        lines = max(caption.count("\n") + 1 for _, row in self.rows for _, caption in row)
+        height = _SIDE + 0.16 * lines
+        self.figure_, self.axes_ = pyplot.subplots(
+            len(self.rows),
+            columns,
+            figsize=(_SIDE * columns + 1.2, height * len(self.rows)),
+            squeeze=False,
+            layout="constrained",
+        )
+        for row, (title, images) in enumerate(self.rows):
+            for column, ax in enumerate(self.axes_[row]):
+                ax.set(xticks=[], yticks=[])
+                ax.spines[:].set_visible(False)
+                if column < len(images):
+                    image, caption = images[column]
+                    ax.imshow(**_shown(image))
+                    ax.set_xlabel(caption, fontsize="x-small")
+            self.axes_[row, 0].set_ylabel(title, fontsize="small")
+        return self
+
+
+def _same_length(X, **others):
+    for name, values in others.items():
+        if len(values) != len(X):
+            raise ValueError(f"Got {len(X)} images, but {len(values)} of {name}.")
+
+
+def _read(X, rows):
+    return np.asarray(X[rows])
+
+
+def _are_images(X):
+    return is_image_sequence(X) or (isinstance(X, np.ndarray) and X.ndim in (3, 4))
+
+
+def _shown(image):
+    """Return an image (height, width[, n_channels]) as `imshow` takes it."""
+    image = image if image.ndim == 3 else image[..., np.newaxis]
+    if image.dtype != np.uint8:
+        low, high = image.min(), image.max()
+        image = (image - low) / (high - low if high > low else 1)
+    if image.shape[-1] == 3:
+        return {"X": image}
+    return {"X": image[..., 0], "cmap": "gray", "vmin": 0, "vmax": image.max() or 1}

@@ -1,0 +1,229 @@
+"""Pictures of how well a classifier does, from an estimator or from its predictions."""
+
+import numpy as np
+from sklearn.metrics import auc, confusion_matrix, roc_curve
+from sklearn.preprocessing import label_binarize
+from sklearn.utils.multiclass import unique_labels
+
+from galaxy_sklearn.inspection._fitted import axes
+from galaxy_sklearn.metrics import classification_summary, reliability_curve
+
+_DARK = 0.6  # share of a row above which its number is drawn in white
+
+
+class ConfusionMatrixDisplay:
+    """Counts of true against predicted classes: rows are true.
+
+    Cells are shaded by their share of the row, so that rare classes are seen as well.
+
+    Parameters
+    ----------
+    matrix : ndarray of shape (n_classes, n_classes)
+        Row i, column j: galaxies of class i that were called j.
+    labels : array-like of shape (n_classes,)
+        Class names.
+
+    Attributes
+    ----------
+    figure_ : matplotlib Figure
+        The picture.
+    ax_ : matplotlib Axes
+        The axes.
+    """
+
+    def __init__(self, matrix, labels):
+        self.matrix = np.asarray(matrix)
+        self.labels = labels
+
+    @classmethod
+    def from_estimator(cls, estimator, X, y, *, ax=None):
+        """Predict `X` with a fitted classifier and draw the result against `y`."""
+        return cls.from_predictions(y, estimator.predict(X), labels=estimator.classes_, ax=ax)
+
+    @classmethod
+    def from_predictions(cls, y_true, y_pred, *, labels=None, ax=None):
+        """Draw predictions against the truth; `labels` gives the order of the classes."""
+        labels = unique_labels(y_true, y_pred) if labels is None else np.asarray(labels)
+        return cls(confusion_matrix(y_true, y_pred, labels=labels), labels).plot(ax=ax)
+
+    def plot(self, ax=None):
+        """Draw the matrix; return the display."""
+        self.ax_ = axes(ax)
+        self.figure_ = self.ax_.figure
+        shares = self.matrix / np.maximum(self.matrix.sum(1, keepdims=True), 1)
+        self.ax_.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        size = "medium" if len(self.labels) <= 6 else "small"
+        for (row, column), count in np.ndenumerate(self.matrix):
+            colour = "white" if shares[row, column] > _DARK else "black"
+            self.ax_.text(
+                column, row, f"{count}", ha="center", va="center", color=colour, fontsize=size
+            )
+        ticks = range(len(self.labels))
+        names = [str(label) for label in self.labels]
+        self.ax_.set_xticks(ticks, names, rotation=45, ha="right", rotation_mode="anchor")
+        self.ax_.set_yticks(ticks, names)
+        self.ax_.set(xlabel="predicted class", ylabel="true class")
+        return self
+
+
+class ClassAccuracyDisplay:
+    """Share of each class that was found, with 95 % Wilson intervals.
+
+    Parameters
+    ----------
+    summary : pandas.DataFrame
+        As `galaxy_sklearn.metrics.classification_summary` returns.
+
+    Attributes
+    ----------
+    figure_ : matplotlib Figure
+        The picture.
+    ax_ : matplotlib Axes
+        The axes.
+    """
+
+    def __init__(self, summary):
+        self.summary = summary
+
+    @classmethod
+    def from_estimator(cls, estimator, X, y, *, ax=None):
+        """Predict `X` with a fitted classifier and draw the result against `y`."""
+        return cls.from_predictions(y, estimator.predict(X), labels=estimator.classes_, ax=ax)
+
+    @classmethod
+    def from_predictions(cls, y_true, y_pred, *, labels=None, ax=None):
+        """Draw predictions against the truth; `labels` gives the order of the classes."""
+        return cls(classification_summary(y_true, y_pred, labels=labels)).plot(ax=ax)
+
+    def plot(self, ax=None):
+        """Draw the shares; return the display."""
+        self.ax_ = axes(ax)
+        self.figure_ = self.ax_.figure
+        rows = self.summary.iloc[:-2]
+        places = np.arange(len(rows))[::-1]
+        errors = [rows["recall"] - rows["recall_low"], rows["recall_high"] - rows["recall"]]
+        self.ax_.errorbar(rows["recall"], places, xerr=np.clip(errors, 0, 1), fmt="o", capsize=3)
+        macro = self.summary.loc["macro average", "recall"]
+        overall = self.summary.attrs["accuracy"]
+        self.ax_.axvline(macro, color="C1", linestyle="--", label=f"mean of classes {macro:.3f}")
+        self.ax_.axvline(overall, color="C2", linestyle=":", label=f"all galaxies {overall:.3f}")
+        names = [f"{name} ({n})" for name, n in zip(rows.index, rows["support"])]
+        self.ax_.set_yticks(places, names)
+        self.ax_.set(xlabel="share found, 95 % interval", xlim=(None, 1.01))
+        self.ax_.grid(axis="x", alpha=0.3)
+        self.ax_.legend(fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
+        return self
+
+
+class RocCurvesDisplay:
+    """One curve a class: true against false positives, that class against the rest.
+
+    Parameters
+    ----------
+    curves : dict of str to (ndarray, ndarray)
+        False and true positive rates by class name.
+
+    Attributes
+    ----------
+    auc_ : dict of str to float
+        Area under each curve.
+    macro_auc_ : float
+        Their mean.
+    figure_ : matplotlib Figure
+        The picture.
+    ax_ : matplotlib Axes
+        The axes.
+    """
+
+    def __init__(self, curves):
+        self.curves = curves
+        self.auc_ = {name: float(auc(*rates)) for name, rates in curves.items()}
+        self.macro_auc_ = float(np.mean(list(self.auc_.values())))
+
+    @classmethod
+    def from_estimator(cls, estimator, X, y, *, ax=None):
+        """Draw the probabilities that a fitted classifier gives `X` against the truth `y`."""
+        return cls.from_predictions(
+            y, estimator.predict_proba(X), classes=estimator.classes_, ax=ax
+        )
+
+    @classmethod
+    def from_predictions(cls, y_true, proba, *, classes, ax=None):
+        """Draw probabilities (n_samples, n_classes) against the truth.
+
+        Classes that do not occur in `y_true`, or that are all of it, have no curve. Raises
+        ValueError if none is left.
+        """
+        y_true, proba, classes = np.asarray(y_true), np.asarray(proba), np.asarray(classes)
+        truth = label_binarize(y_true, classes=classes)
+        if len(classes) == 2:
+            truth = np.hstack([1 - truth, truth])
+        curves = {
+            str(name): roc_curve(truth[:, k], proba[:, k])[:2]
+            for k, name in enumerate(classes)
+            if 0 < truth[:, k].sum() < len(truth)
+        }
+        if not curves:
+            raise ValueError("RocCurvesDisplay needs at least two classes in y_true.")
+        return cls(curves).plot(ax=ax)
+
+    def plot(self, ax=None):
+        """Draw the curves; return the display."""
+        self.ax_ = axes(ax)
+        self.figure_ = self.ax_.figure
+        for number, (name, rates) in enumerate(self.curves.items()):
+            style = "-" if number < 10 else "--"
+            label = f"{name} (AUC {self.auc_[name]:.4f})"
+            self.ax_.plot(*rates, style, color=f"C{number % 10}", label=label)
+        self.ax_.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle=":")
+        self.ax_.set(xlabel="false positive rate", ylabel="true positive rate", aspect="equal")
+        self.ax_.set_title(f"one class against the rest, mean AUC {self.macro_auc_:.4f}")
+        self.ax_.legend(fontsize="small", loc="lower right")
+        return self
+
+
+class ReliabilityDisplay:
+    """Accuracy against confidence; on the diagonal a classifier knows what it knows.
+
+    Parameters
+    ----------
+    curve : pandas.DataFrame
+        As `galaxy_sklearn.metrics.reliability_curve` returns.
+
+    Attributes
+    ----------
+    error_ : float
+        Expected calibration error over the bins drawn.
+    figure_ : matplotlib Figure
+        The picture.
+    ax_ : matplotlib Axes
+        The axes.
+    """
+
+    def __init__(self, curve):
+        self.curve = curve
+        distance = (curve["confidence"] - curve["accuracy"]).abs()
+        self.error_ = float(np.average(distance, weights=curve["count"]))
+
+    @classmethod
+    def from_estimator(cls, estimator, X, y, *, n_bins=10, ax=None):
+        """Draw the probabilities that a fitted classifier gives `X` against the truth `y`."""
+        proba, classes = estimator.predict_proba(X), estimator.classes_
+        return cls.from_predictions(y, proba, classes=classes, n_bins=n_bins, ax=ax)
+
+    @classmethod
+    def from_predictions(cls, y_true, proba, *, classes, n_bins=10, ax=None):
+        """Draw probabilities (n_samples, n_classes) against the truth."""
+        return cls(reliability_curve(y_true, proba, classes=classes, n_bins=n_bins)).plot(ax=ax)
+
+    def plot(self, ax=None):
+        """Draw the curve; return the display."""
+        self.ax_ = axes(ax)
+        self.figure_ = self.ax_.figure
+        area = 20 + 200 * self.curve["count"] / self.curve["count"].sum()
+        self.ax_.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle=":")
+        self.ax_.plot(self.curve["confidence"], self.curve["accuracy"], alpha=0.5)
+        self.ax_.scatter(self.curve["confidence"], self.curve["accuracy"], s=area)
+        self.ax_.set(xlabel="confidence", ylabel="accuracy", aspect="equal")
+        self.ax_.set_title(f"calibration error {self.error_:.3f}")
+        return self

@@ -1,0 +1,174 @@
+"""Displays draw what was counted, and read no more images than they show."""
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import confusion_matrix, roc_auc_score
+from sklearn.pipeline import make_pipeline
+
+from galaxy_sklearn.images import ImageSequence
+from galaxy_sklearn.inspection import (
+    ClassAccuracyDisplay,
+    ClassCountsDisplay,
+    ConfusionMatrixDisplay,
+    GalleryDisplay,
+    ReliabilityDisplay,
+    RocCurvesDisplay,
+)
+from galaxy_sklearn.metrics import classification_summary, expected_calibration_error
+from galaxy_sklearn.preprocessing import CenterCrop, GrayScale, ImageReader
+
+NAMES = np.array(["cigar", "edge-on with bulge", "spiral"])
+
+
+@pytest.fixture(autouse=True)
+def _no_windows():
+    mpl.use("Agg")
+    yield
+    mpl.pyplot.close("all")
+
+
+@pytest.fixture(scope="module")
+def predicted():
+    rng = np.random.default_rng(0)
+    true = rng.choice(NAMES, 300, p=[0.1, 0.3, 0.6])
+    proba = rng.dirichlet([1, 1, 1], 300)
+    proba[np.arange(300), np.searchsorted(NAMES, true)] += 0.8
+    return true, proba / proba.sum(1, keepdims=True)
+
+
+@pytest.fixture(scope="module")
+def images():
+    rng = np.random.default_rng(0)
+    return rng.integers(0, 255, (30, 12, 10, 3)).astype(np.uint8)
+
+
+def test_confusion_matrix_rows_are_true(predicted):
+    true, proba = predicted
+    called = NAMES[proba.argmax(1)]
+    display = ConfusionMatrixDisplay.from_predictions(true, called)
+    expected = confusion_matrix(true, called)
+    drawn = np.array([int(text.get_text()) for text in display.ax_.texts]).reshape(3, 3)
+    np.testing.assert_array_equal(drawn, expected)
+    assert display.ax_.get_ylabel() == "true class"
+    assert [t.get_text() for t in display.ax_.get_yticklabels()] == NAMES.tolist()
+
+
+def test_confusion_matrix_takes_the_order_of_labels():
+    display = ConfusionMatrixDisplay.from_predictions([1, 2], [2, 2], labels=[2, 1])
+    np.testing.assert_array_equal(display.matrix, [[1, 0], [1, 0]])
+
+
+def test_from_estimator_is_from_predictions():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 2)), np.repeat(["a", "b"], 30)
+    model = LogisticRegression().fit(X + (y == "b")[:, None], y)
+    proba = model.predict_proba(X)
+    both = [
+        ConfusionMatrixDisplay.from_estimator(model, X, y).matrix,
+        ConfusionMatrixDisplay.from_predictions(y, model.predict(X)).matrix,
+    ]
+    np.testing.assert_array_equal(*both)
+    roc = RocCurvesDisplay.from_estimator(model, X, y)
+    assert roc.auc_["b"] == pytest.approx(roc_auc_score(y == "b", proba[:, 1]))
+    assert roc.auc_["a"] == pytest.approx(roc.auc_["b"])
+    error = ReliabilityDisplay.from_estimator(model, X, y, n_bins=15).error_
+    assert error == pytest.approx(expected_calibration_error(y, proba, classes=["a", "b"]))
+    summary = ClassAccuracyDisplay.from_estimator(model, X, y).summary
+    assert summary.equals(classification_summary(y, model.predict(X)))
+
+
+def test_class_accuracy_draws_the_intervals(predicted):
+    true, proba = predicted
+    display = ClassAccuracyDisplay.from_predictions(true, NAMES[proba.argmax(1)])
+    bars = display.ax_.collections[0].get_segments()
+    low = display.summary["recall_low"].iloc[:3]
+    np.testing.assert_allclose([bar[0, 0] for bar in bars], low)
+    assert display.ax_.get_yticklabels()[0].get_text().startswith("cigar (")
+
+
+def test_roc_curves_agree_with_scikit_learn(predicted):
+    true, proba = predicted
+    display = RocCurvesDisplay.from_predictions(true, proba, classes=NAMES)
+    expected = roc_auc_score(true, proba, multi_class="ovr", average="macro")
+    assert display.macro_auc_ == pytest.approx(expected)
+    assert len(display.ax_.lines) == 4
+
+
+def test_roc_curves_leave_out_classes_that_do_not_occur(predicted):
+    true, proba = predicted
+    some = true != "cigar"
+    display = RocCurvesDisplay.from_predictions(true[some], proba[some], classes=NAMES)
+    assert list(display.auc_) == ["edge-on with bulge", "spiral"]
+    with pytest.raises(ValueError, match="at least two classes"):
+        RocCurvesDisplay.from_predictions(["cigar"] * 300, proba, classes=NAMES)
+
+
+def test_class_counts_begin_with_the_largest():
+    display = ClassCountsDisplay.from_labels(["b", "a", "b", "c", "c", "c"])
+    assert display.counts == {"c": 3, "b": 2, "a": 1}
+    assert [bar.get_width() for bar in display.ax_.patches] == [3, 2, 1]
+
+
+class _Counting:
+    """Counts the images that pass."""
+
+    def __init__(self):
+        self.seen = 0
+
+    def transform_images(self, images):
+        self.seen += len(images)
+        return images
+
+
+def test_a_gallery_reads_only_what_it_shows(images):
+    counter = _Counting()
+    sequence = ImageSequence.from_array(images).map(counter)
+    sequence.shape  # noqa: B018 - one image is read to learn the shape
+    before = counter.seen
+    y = np.repeat(["a", "b"], 15)
+    display = GalleryDisplay.from_labels(
+        sequence, y, ids=np.arange(100, 130), n_per_class=2, random_state=0
+    )
+    assert counter.seen - before == 4 + 2  # and one for the shape of each class's images
+    assert display.axes_.shape == (2, 2)
+    shown = int(display.axes_[1, 0].get_xlabel()) - 100
+    assert y[shown] == "b"
+    np.testing.assert_array_equal(display.axes_[1, 0].images[0].get_array(), images[shown])
+
+
+def test_mistakes_come_surest_first(images):
+    classes = np.array(["a", "b"])
+    y = np.array(["a"] * 15 + ["b"] * 15)
+    proba = np.tile([0.9, 0.1], (30, 1))
+    proba[20] = [0.99, 0.01]
+    display = GalleryDisplay.from_mistakes(images, y, proba, classes=classes, n_per_class=3)
+    assert display.axes_.shape == (1, 3)
+    assert display.axes_[0, 0].get_xlabel() == "20\na 99%"
+    assert "b\n(15 mistaken)" in display.axes_[0, 0].get_ylabel()
+    with pytest.raises(ValueError, match="no mistake to show"):
+        GalleryDisplay.from_mistakes(images[:15], y[:15], proba[:15], classes=classes)
+    with pytest.raises(ValueError, match="Got 30 images, but 29 of y_true"):
+        GalleryDisplay.from_mistakes(images, y[1:], proba, classes=classes)
+
+
+def test_the_strip_follows_each_step(images, tmp_path):
+    from PIL import Image
+
+    files = [str(tmp_path / f"{k}.png") for k in range(2)]
+    for file, image in zip(files, images):
+        Image.fromarray(image).save(file)
+    pipeline = make_pipeline(ImageReader(), CenterCrop(8), GrayScale(), DummyClassifier())
+    pipeline.fit(files, [0, 1])
+    display = GalleryDisplay.from_steps(pipeline, files)
+    assert display.axes_.shape == (2, 3)
+    names = [ax.get_xlabel() for ax in display.axes_[0]]
+    assert names == ["imagereader", "centercrop", "grayscale"]
+    assert display.axes_[0, 1].images[0].get_array().shape == (8, 8, 3)
+    with pytest.raises(ValueError, match="takes a Pipeline; got CenterCrop"):
+        GalleryDisplay.from_steps(CenterCrop(8), images)
+    features = make_pipeline(LogisticRegression()).fit(images.reshape(30, -1), [0, 1] * 15)
+    with pytest.raises(ValueError, match="no step that returns images"):
+        GalleryDisplay.from_steps(features, images.reshape(30, -1))
