@@ -184,10 +184,10 @@ def test_files_of_many_sizes(transformer, tmp_path):
 def test_fit_reads_one_image_at_most(tmp_path):
     (tmp_path / "0.png").write_bytes(cv2.imencode(".png", np.ones((9, 9, 3)))[1].tobytes())
     paths = [str(tmp_path / "0.png"), *(str(tmp_path / f"lost{k}.png") for k in range(5))]
-    for transformer in [CLAHE(), CenterCrop(4), Flatten(), GrayScale(), MorphologicalOpening()]:
-        transformer.fit(ImageSequence.from_files(paths))
-    for transformer in [Resize(4), PercentileStretch(), Standardize(), ToFloat()]:
-        transformer.fit(ImageSequence.from_files(paths))
+    first = [CLAHE(), CenterCrop(4), Flatten(), GrayScale(), MorphologicalOpening()]
+    for transformer in [*first, Resize(4), PercentileStretch(), Standardize(), ToFloat()]:
+        fitted = transformer.fit(ImageSequence.from_files(paths))
+        assert fitted.image_shape_ == (9, 9, 3)  # of the one file there is
 
 
 @each_image_step
