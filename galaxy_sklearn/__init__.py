@@ -16,6 +16,7 @@ _PUBLIC = {
 _SUBPACKAGES = (
     "augmentation",
     "datasets",
+    "galaxy_zoo",
     "images",
     "inspection",
     "metrics",

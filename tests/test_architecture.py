@@ -15,7 +15,7 @@ import galaxy_sklearn
 ROOT = Path(galaxy_sklearn.__file__).parent
 
 BASE = {"_validation", "_optional", "exceptions"}
-DATA = {"images", "datasets", "preprocessing"}
+DATA = {"images", "datasets", "preprocessing", "galaxy_zoo"}
 MAY_IMPORT = {
     "exceptions": set(),
     "_optional": {"exceptions"},
@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "images": BASE,
     "datasets": BASE | {"images"},
     "preprocessing": BASE | {"images"},
+    "galaxy_zoo": BASE,
     "networks": BASE,
     "augmentation": BASE,
     "metrics": BASE,
@@ -36,6 +37,7 @@ NEVER = {
     "datasets": {"torch", "skorch", "timm"},
     "preprocessing": {"torch", "skorch", "timm"},
     "metrics": {"torch", "skorch", "timm"},
+    "galaxy_zoo": {"torch", "skorch", "timm"},
     "networks": {"sklearn", "skorch"},
     "augmentation": {"sklearn", "skorch", "timm"},
     "neural_network": {"skorch"},
@@ -92,7 +94,7 @@ def test_importing_the_package_loads_neither_torch_nor_sklearn():
 def test_data_rooms_load_no_torch():
     loaded = _fresh(
         "import sys, galaxy_sklearn.images, galaxy_sklearn.preprocessing, galaxy_sklearn.datasets,"
-        "galaxy_sklearn.metrics;"
+        "galaxy_sklearn.metrics, galaxy_sklearn.galaxy_zoo;"
         "print('torch' in sys.modules)"
     )
     assert loaded == "False"

@@ -1,0 +1,168 @@
+"""Clean samples: galaxies on which the volunteers agree."""
+
+import operator
+import re
+from functools import cache
+
+import numpy as np
+import pandas as pd
+
+from galaxy_sklearn.galaxy_zoo._convert import convert_array
+from galaxy_sklearn.galaxy_zoo._load import as_tree, resource
+from galaxy_sklearn.galaxy_zoo._votes import TOLERANCE, checked_values, sum_by_question
+
+_COMPARE = {">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt}
+_CUT = re.compile(r"^(?P<what>.+?)\s*(?P<sign>>=|<=|>|<)\s*(?P<value>[0-9.eE+-]+)$")
+
+
+@cache
+def _published():
+    return resource("schemes")
+
+
+def scheme_names():
+    """Return the names of the published schemes of cuts, sorted list of str."""
+    return sorted(_published())
+
+
+def _scheme(scheme):
+    """Return kind, classes and shared cuts of a scheme, by name or from a dict of classes."""
+    if isinstance(scheme, str):
+        if scheme not in _published():
+            raise ValueError(f"There is no scheme {scheme!r} of cuts, only {scheme_names()}.")
+        found = _published()[scheme]
+        return found["kind"], found["classes"], found.get("where", {})
+    return None, dict(scheme), {}
+
+
+def _expand(cuts, where):
+    """Replace the names of shared cuts by the cuts."""
+    for cut in cuts:
+        if cut in where:
+            yield from _expand(where[cut], where)
+        else:
+            yield cut
+
+
+class _Cutter:
+    """Holds the fractions, and the votes on each question where they are known."""
+
+    def __init__(self, tree, values, kind, wanted):
+        self.tree = tree
+        self.fractions = convert_array(tree, values, kind, wanted)
+        self.votes = sum_by_question(tree, values) if kind == "counts" else None
+
+    def cut(self, text):
+        match = _CUT.match(text)
+        try:
+            value = float(match["value"])
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"A cut reads 'answer >= 0.5', 'answer + answer > 0.5' or 'votes(question) >= 20'; "
+                f"got {text!r}."
+            ) from None
+        with np.errstate(invalid="ignore"):
+            return _COMPARE[match["sign"]](self._quantity(match["what"]), value)
+
+    def _quantity(self, what):
+        if what.startswith("votes(") and what.endswith(")"):
+            question = self.tree.question_index(what[6:-1])
+            if self.votes is None:
+                raise ValueError(f"The cut on {what} needs votes of kind='counts'.")
+            return self.votes[:, question]
+        answers = [self.tree.answer_index(name) for name in re.split(r"\s+\+\s+", what)]
+        return self.fractions[:, answers].sum(axis=1)
+
+
+def sample_masks(votes, *, scheme="zhu2019", tree="gz2_kaggle", kind="path", tolerance=TOLERANCE):
+    """Tell for each galaxy and class whether it passes the cuts of the class.
+
+    Parameters
+    ----------
+    votes : array-like or DataFrame of shape (n_samples, n_answers)
+        See `check_votes`.
+    scheme : str or dict of str to list of str, default="zhu2019"
+        A published scheme, see `clean_samples`, or for each class the cuts that must all hold,
+        such as ``{"ring": ["odd-feature_ring >= 0.5", "votes(odd-feature) >= 10"]}``. Answers
+        have the names in ``tree.answers``; ``a + b`` adds two; ``votes(question)`` needs counts.
+        Fractions of a dict are path fractions if `kind` is ``"path"``, else conditional ones.
+    tree : str or DecisionTree, default="gz2_kaggle"
+        A name for `load_tree`, or a tree.
+    kind : {"path", "conditional", "counts"}, default="path"
+        What the votes are; they are converted to what the scheme is written for.
+    tolerance : float, default=0.005
+        By how much a sum of fractions may miss what it should be.
+
+    Returns
+    -------
+    DataFrame of bool of shape (n_samples, n_classes)
+        Rows as in `votes`. A cut on a fraction that is not known does not hold.
+
+    Raises
+    ------
+    ValueError
+        If there is no such scheme, a cut cannot be read, the tree has no such answer or question,
+        a cut needs counts, or the votes have a fault, as in `check_votes`.
+    """
+    tree = as_tree(tree)
+    written_for, classes, where = _scheme(scheme)
+    values = checked_values(tree, votes, kind, tolerance)
+    wanted = written_for or ("path" if kind == "path" else "conditional")
+    cutter = _Cutter(tree, values, kind, wanted)
+    masks = {
+        name: np.all([cutter.cut(text) for text in _expand(cuts, where)], axis=0)
+        for name, cuts in classes.items()
+    }
+    return pd.DataFrame(masks, index=votes.index if hasattr(votes, "columns") else None)
+
+
+def clean_samples(votes, *, scheme="zhu2019", tree="gz2_kaggle", kind="path", tolerance=TOLERANCE):
+    """Give a class to the galaxies on which the volunteers agree, and none to the others.
+
+    Parameters
+    ----------
+    votes : array-like or DataFrame of shape (n_samples, n_answers)
+        See `check_votes`; the Kaggle file as it is will do.
+    scheme : str or dict of str to list of str, default="zhu2019"
+        - ``"zhu2019"``: round, in_between, cigar, edge_on, spiral, by the text of the paper.
+        - ``"zhu2019_table"``: as its table 1 is printed, with f_smooth >= 0.469 for spirals where
+          the text has f_features/disk >= 0.430. No galaxy can pass that: path fractions would
+          need f_smooth + f_edge-on,no >= 1.184.
+        - ``"zhu2019_strict"``: 0.8 for the three smooth classes, which the authors relaxed to 0.5.
+        - ``"walmsley2022"``: the populations of table 2, for ``tree="gz_decals_dr5"`` and counts.
+          They overlap, so that `sample_masks` tells more.
+
+        Or cuts of your own; see `sample_masks`.
+    tree : str or DecisionTree, default="gz2_kaggle"
+        A name for `load_tree`, or a tree.
+    kind : {"path", "conditional", "counts"}, default="path"
+        What the votes are; they are converted to what the scheme is written for.
+    tolerance : float, default=0.005
+        By how much a sum of fractions may miss what it should be.
+
+    Returns
+    -------
+    Series of categories, (n_samples,)
+        Rows as in `votes`. Missing (code -1) for galaxies that pass the cuts of no class or of
+        more than one.
+
+    Raises
+    ------
+    ValueError
+        As in `sample_masks`.
+
+    Notes
+    -----
+    The paper does not say whether its fractions are path-weighted or conditional: read as path
+    fractions they give the published classes of all 767 fully known galaxies at hand, read as
+    conditional ones of 561.
+
+    References
+    ----------
+    Zhu et al. (2019), Ap&SS 364, 55, sec. 2.2 and table 1.
+    Walmsley et al. (2022), MNRAS 509, 3966, table 2.
+    """
+    masks = sample_masks(votes, scheme=scheme, tree=tree, kind=kind, tolerance=tolerance)
+    passed = masks.to_numpy(dtype=bool)
+    codes = np.where(passed.sum(axis=1) == 1, passed.argmax(axis=1), -1)
+    return pd.Series(pd.Categorical.from_codes(codes, list(masks.columns)), index=masks.index)

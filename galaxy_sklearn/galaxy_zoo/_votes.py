@@ -1,0 +1,163 @@
+"""Tables of votes: read by their columns' names, checked, converted, named anew."""
+
+import numpy as np
+import pandas as pd
+
+from galaxy_sklearn.galaxy_zoo._load import as_tree
+from galaxy_sklearn.galaxy_zoo._tree import KINDS
+
+TOLERANCE = 0.005
+"""Of a sum of fractions: what rounding seven of them to three decimals can do, and some."""
+
+
+def require_kind(name, kind):
+    """Raise ValueError if `kind` is not path, conditional or counts."""
+    if kind not in KINDS:
+        raise ValueError(f"The {name} of votes must be one of {KINDS}. Got {kind!r} instead.")
+
+
+def _names_in(tree, table):
+    """Return the columns of a table that hold the answers, in whichever catalogue's names."""
+    present = set(table.columns)
+    candidates = [tree.columns(name) for name in ("tree", *(tree.catalogues or ()))]
+    return max(candidates, key=lambda names: len(present.intersection(filter(None, names))))
+
+
+def take_columns(tree, table, names):
+    """Return the columns `names` of a table as floats; NaN for names that are None."""
+    values = np.full((len(table), len(names)), np.nan)
+    for place, name in enumerate(names):
+        if name is None:
+            continue
+        if name not in table.columns:
+            question = tree.questions[tree.answer_question[place]]
+            raise ValueError(
+                f"The table of votes has no column {name!r} (tree {tree.name!r}, question "
+                f"{question.name!r}); a column of NaN stands for votes that are not known."
+            )
+        values[:, place] = _as_floats(table[name], name)
+    return values
+
+
+def _as_floats(column, name):
+    values = pd.to_numeric(column, errors="coerce").to_numpy(float, na_value=np.nan)
+    wrong = np.isnan(values) & column.notna().to_numpy()
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        raise ValueError(
+            f"Votes must be numbers: {_row_text(column, row)}, column {name!r} holds "
+            f"{column.iloc[row]!r}."
+        )
+    return values
+
+
+def _row_text(table, row):
+    """Name a row, by its label too where the table has labels of its own."""
+    if not hasattr(table, "index") or isinstance(table.index, pd.RangeIndex):
+        return f"row {row}"
+    return f"row {row} ({table.index[row]!r})"
+
+
+def values_of(tree, votes):
+    """Return votes as a float array (n_samples, n_answers), and the names of their columns."""
+    if hasattr(votes, "columns"):
+        names = _names_in(tree, votes)
+        return take_columns(tree, votes, names), names
+    values = np.array(votes, dtype=float, ndmin=2)
+    if values.ndim != 2 or values.shape[1] != len(tree.answers):
+        raise ValueError(
+            f"Votes on tree {tree.name!r} need {len(tree.answers)} columns, one an answer; got an "
+            f"array of shape {values.shape}."
+        )
+    return values, tree.answers
+
+
+def like(votes, values, names):
+    """Return `values` as a DataFrame with the rows of `votes` if that is one, else as they are."""
+    if hasattr(votes, "columns"):
+        return pd.DataFrame(values, index=votes.index, columns=names)
+    return values
+
+
+def sum_by_question(tree, values):
+    """Return the sum over each question's answers, (n_samples, n_questions)."""
+    return np.add.reduceat(values, [part.start for part in tree.question_slices], axis=1)
+
+
+def question_weights(tree, path):
+    """Return the share of volunteers asked each question, (n_samples, n_questions)."""
+    weights = np.empty((len(path), len(tree.questions)))
+    for question, parents in enumerate(tree.parents):
+        weights[:, question] = path[:, parents].sum(axis=1) if len(parents) else 1.0
+    return weights
+
+
+def _check_range(tree, votes, values, names, kind, tolerance):
+    high = np.inf if kind == "counts" else 1 + tolerance
+    with np.errstate(invalid="ignore"):
+        bad = (values < 0) | (values > high) | np.isinf(values)
+    if bad.any():
+        row, column = np.argwhere(bad)[0]
+        label = names[column] or tree.answers[column]
+        wanted = "finite and not negative" if kind == "counts" else "between 0 and 1"
+        raise ValueError(
+            f"Votes ({kind}) must be {wanted}: {_row_text(votes, row)}, column {label!r} holds "
+            f"{float(values[row, column])!r}."
+        )
+
+
+def _check_sums(tree, votes, values, names, kind, tolerance):
+    sums = sum_by_question(tree, values)
+    wanted = np.ones_like(sums) if kind == "conditional" else question_weights(tree, values)
+    with np.errstate(invalid="ignore"):
+        bad = np.abs(sums - wanted) > tolerance
+    if not bad.any():
+        return
+    row, question = np.argwhere(bad)[0]
+    parts = tree.question_slices[question]
+    labels = [name or answer for name, answer in zip(names, tree.answers)]
+    parents = tree.parents[question] if kind == "path" else ()
+    due = " + ".join(labels[parent] for parent in parents)
+    raise ValueError(
+        f"Votes ({kind}) on question {tree.questions[question].name!r} of tree {tree.name!r} must "
+        f"sum to {f'{due} = ' if due else ''}{wanted[row, question]:.6g} within {tolerance:g}: "
+        f"{_row_text(votes, row)}, columns {labels[parts.start]!r} to {labels[parts.stop - 1]!r} "
+        f"sum to {sums[row, question]:.6g}."
+    )
+
+
+def checked_values(tree, votes, kind, tolerance):
+    """Return `values_of` votes after all checks."""
+    require_kind("kind", kind)
+    values, names = values_of(tree, votes)
+    _check_range(tree, votes, values, names, kind, tolerance)
+    if kind != "counts":
+        _check_sums(tree, votes, values, names, kind, tolerance)
+    return values
+
+
+def check_votes(votes, *, tree, kind="path", tolerance=TOLERANCE):
+    """Raise ValueError at the first fault in a table of votes, naming row and column.
+
+    Parameters
+    ----------
+    votes : array-like or DataFrame of shape (n_samples, n_answers)
+        An array has its columns in the order of ``tree.answers``; a DataFrame may have them in
+        any order, beside others, under the tree's own names or those of one of its catalogues.
+        NaN is a vote that is not known and passes.
+    tree : str or DecisionTree
+        A name for `load_tree`, or a tree.
+    kind : {"path", "conditional", "counts"}, default="path"
+        What the votes are; see `convert_votes`.
+    tolerance : float, default=0.005
+        By how much the fractions of a question may miss the sum they should have.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing or holds no numbers, a value is negative, infinite or, being a
+        fraction, above 1 + `tolerance`, or a question whose fractions are all known has another
+        sum than that of the answers that lead to it (path) or 1 (conditional). The message
+        names the row, and its label where the DataFrame's index is not just row numbers.
+    """
+    checked_values(as_tree(tree), votes, kind, tolerance)
