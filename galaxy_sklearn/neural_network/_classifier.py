@@ -39,8 +39,8 @@ class GalaxyClassifier(
     Parameters
     ----------
     network : str, default="galaxynet"
-        Name of the network: ``"galaxynet"``, ``"simple_cnn"``, ``"linear"``, or
-        ``"timm/<model>"`` for any model of timm.
+        Name of the network: one of `galaxy_sklearn.networks.available()`, or ``"timm/<model>"``
+        for any model of timm.
     network_params : dict, default=None
         Keyword arguments of the network; each is also a parameter ``network__<name>``.
     pretrained : bool, path-like or fitted estimator, default=None
@@ -61,7 +61,8 @@ class GalaxyClassifier(
         trains on the images as they are.
     tta : None, "d4", float or list of these, default=None
         Views that prediction averages over: the eight rotations and mirror images, fields of
-        view relative to the plain one, or both (``["d4", 0.9, 1.1]``).
+        view relative to the plain one, or both (``["d4", 0.9, 1.1]``). ``"galaxynet"`` gives the
+        same answer for all eight, so that only fields of view change it.
     loss : {"cross_entropy", "logit_adjusted"}, default="logit_adjusted"
         ``"logit_adjusted"`` is cross-entropy that helps rare classes: `adjustment` times the
         logarithm of the class shares is added to the logits in training (Menon et al. 2021).
