@@ -52,12 +52,12 @@ def _n_votes(tree, n_votes, n_samples):
 
 def _counts(tree, values, source, n_votes):
     numbers = _n_votes(tree, n_votes, len(values))
-    if numbers.shape[1] == 1:
-        return numbers * (values if source == "path" else _path_from_conditional(tree, values))
-    if source == "path":
-        values = _divide(tree, values, question_weights(tree, values))
-    numbers = numbers[:, tree.answer_question]
-    return np.where(numbers == 0, 0.0, numbers * values)
+    if numbers.shape[1] == 1:  # volunteers, who each follow one path
+        shares = values if source == "path" else _path_from_conditional(tree, values)
+    else:
+        shares = convert_array(tree, values, source, "conditional")
+        numbers = numbers[:, tree.answer_question]
+    return np.where(numbers == 0, 0.0, numbers * shares)
 
 
 def convert_array(tree, values, source, target, n_votes=None):

@@ -35,7 +35,10 @@ def take_columns(tree, table, names):
                 f"The table of votes has no column {name!r} (tree {tree.name!r}, question "
                 f"{question.name!r}); a column of NaN stands for votes that are not known."
             )
-        values[:, place] = _as_floats(table[name], name)
+        column = table[name]
+        if column.ndim > 1:
+            raise ValueError(f"The table of votes has more than one column {name!r}.")
+        values[:, place] = _as_floats(column, name)
     return values
 
 
