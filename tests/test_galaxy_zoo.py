@@ -16,7 +16,6 @@ from galaxy_sklearn.galaxy_zoo import (
     DecisionTreeDisplay,
     Question,
     clean_samples,
-    convert_votes,
     load_tree,
     most_likely_path,
     sample_masks,
