@@ -6,6 +6,7 @@ import numpy as np
 
 from galaxy_sklearn.exceptions import ImageReadError
 from galaxy_sklearn.images._cache import LazyCache
+from galaxy_sklearn.images._concatenated import ConcatenatedSource
 from galaxy_sklearn.images._decode import MODES, UnreadableError
 from galaxy_sklearn.images._sources import (
     ArraySource,
@@ -183,6 +184,41 @@ class Constructors:
         """
         _check_mode(mode)
         return cls(EncodedSource(data, offsets, names, mode=mode), on_error=on_error, n_jobs=n_jobs)
+
+    @classmethod
+    def concatenate(cls, sequences, *, n_jobs=None):
+        """Return the images of several sequences, one after the other.
+
+        Nothing is read or copied. Each part keeps its chain and its cache, and `map` adds to the
+        chain of every part.
+
+        Parameters
+        ----------
+        sequences : sequence of ImageSequence
+            At least one. One with ``on_error="blank"`` lets the images of all be blank.
+        n_jobs : int, default=None
+            Threads that decode; None is every core.
+
+        Returns
+        -------
+        ImageSequence
+            Not read yet.
+
+        Raises
+        ------
+        ValueError
+            If there is no sequence, or one is no ImageSequence.
+        """
+        parts = list(sequences)
+        wrong = [type(part).__name__ for part in parts if not isinstance(part, cls)]
+        if wrong or not parts:
+            raise ValueError(
+                "ImageSequence.concatenate takes one ImageSequence or more; got "
+                f"{wrong[0] if wrong else 'none'}."
+            )
+        blank = any(part.on_error == "blank" for part in parts)
+        source = ConcatenatedSource(parts)
+        return cls(source, on_error="blank" if blank else "raise", n_jobs=n_jobs)
 
 
 def _check_mode(mode):

@@ -9,6 +9,7 @@ import numpy as np
 from galaxy_sklearn.exceptions import ImageReadError
 from galaxy_sklearn.images._buffers import Buffers
 from galaxy_sklearn.images._cache import cached_images
+from galaxy_sklearn.images._concatenated import ConcatenatedSource
 from galaxy_sklearn.images._constructors import Constructors
 from galaxy_sklearn.images._decode import UnreadableError
 from galaxy_sklearn.images._failures import FailureLog
@@ -151,6 +152,8 @@ class ImageSequence(Constructors):
         ImageSequence
             New, not read yet; this one stays as it is.
         """
+        if isinstance(self.source, ConcatenatedSource):  # so that each part keeps its cache
+            return self._derived(source=self.source.map(step))
         lazy = self._lazy_cache and self._lazy_cache.afresh()
         return self._derived(chain=(*self.chain, step), _lazy_cache=lazy)
 
@@ -182,6 +185,19 @@ class ImageSequence(Constructors):
             pixels = images._read(rows, workers)
         images._warn()
         return pixels
+
+    def read_through(self, place):
+        """Return the image at `place` through cache and chain.
+
+        Raises UnreadableError if it cannot be read.
+        """
+        images = self._stored()
+        row = images.source_row(place)
+        return images._through_chain(images.source.read(row), row)
+
+    def source_row(self, place):
+        """Return the row in the source of the image at `place`."""
+        return int(place if self._index is None else self._index[place])
 
     def batches(self, batch_size):
         """Yield all images in order, `batch_size` at a time, the next decoded meanwhile.
