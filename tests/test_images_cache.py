@@ -263,9 +263,17 @@ def start_writer(paths, out):
     return process
 
 
+def result_of(writer):
+    """Return the sum a writer prints; its pipe is read by lines, for the first may be buffered."""
+    with writer.stdout as lines:
+        total = int(lines.readline())
+    assert writer.wait(60) == 0
+    return total
+
+
 def test_two_processes_at_once(tmp_path, paths, pixels):
     writers = [start_writer(paths, tmp_path / "out") for _ in range(2)]
-    sums = [int(writer.communicate(timeout=60)[0]) for writer in writers]
+    sums = [result_of(writer) for writer in writers]
     assert sums == [pixels.sum(dtype=np.int64)] * 2
     assert [name.rpartition(".")[2] for name in sorted(os.listdir(tmp_path / "out"))] == [
         "json",
@@ -284,5 +292,5 @@ def test_killed_while_writing(tmp_path, paths, pixels):
     killed.stdout.close()
     assert entries(out) == []
     again = start_writer(paths, out)
-    assert int(again.communicate(timeout=60)[0]) == pixels.sum(dtype=np.int64)
+    assert result_of(again) == pixels.sum(dtype=np.int64)
     assert len(entries(out)) == 1

@@ -44,6 +44,41 @@ def test_jpeg_is_what_pillow_decodes(tmp_path):
     np.testing.assert_array_equal(read(path, mode="L"), grey[..., np.newaxis])
 
 
+@pytest.mark.parametrize("reduce", [2, 4, 8])
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+def test_reduced_pixels_are_means_of_squares(tmp_path, suffix, reduce):
+    y, x = np.mgrid[:64, :48]
+    smooth = (128 + 100 * np.sin(x / 9) * np.cos(y / 11)).astype(np.uint8)
+    image = np.stack([smooth, smooth // 2, 255 - smooth], -1)
+    Image.fromarray(image).save(tmp_path / f"a.{suffix}", quality=98, subsampling=0)
+    squares = image.reshape(64 // reduce, reduce, 48 // reduce, reduce, 3)
+    found = read(tmp_path / f"a.{suffix}", reduce=reduce)
+    np.testing.assert_allclose(found, squares.mean((1, 3)), atol=4)
+
+
+@given(
+    sides=st.tuples(st.integers(1, 70), st.integers(1, 70)), reduce=st.sampled_from([1, 2, 4, 8])
+)
+def test_reduced_sides_do_not_depend_on_the_format(sides, reduce):
+    for suffix in ("JPEG", "PNG"):
+        file = io.BytesIO()
+        Image.new("RGB", sides).save(file, suffix)
+        pixels = decode(file.getvalue(), "", reduce=reduce)
+        assert pixels.shape == (-(-sides[1] // reduce), -(-sides[0] // reduce), 3)
+
+
+def test_a_cache_tells_reductions_apart(tmp_path):
+    Image.fromarray(colours(16, 16)).save(tmp_path / "a.png")
+    whole, half = (
+        ImageSequence.from_files([tmp_path / "a.png"], reduce=reduce, cache=tmp_path / "cache")
+        for reduce in (1, 2)
+    )
+    assert np.asarray(whole).shape == (1, 16, 16, 3)
+    assert np.asarray(half).shape == (1, 8, 8, 3)
+    with pytest.raises(ValueError, match=r"reduce parameter .* one of \(1, 2, 4, 8\). Got 3"):
+        ImageSequence.from_files([tmp_path / "a.png"], reduce=3)
+
+
 @pytest.mark.parametrize(
     ("stored", "bands"),
     [("1", 1), ("L", 1), ("LA", 1), ("P", 3), ("RGB", 3), ("RGBA", 3), ("CMYK", 3)],

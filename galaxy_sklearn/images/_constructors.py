@@ -7,7 +7,7 @@ import numpy as np
 from galaxy_sklearn.exceptions import ImageReadError
 from galaxy_sklearn.images._cache import LazyCache
 from galaxy_sklearn.images._concatenated import ConcatenatedSource
-from galaxy_sklearn.images._decode import MODES, UnreadableError
+from galaxy_sklearn.images._decode import MODES, REDUCTIONS, UnreadableError
 from galaxy_sklearn.images._sources import (
     ArraySource,
     EncodedSource,
@@ -27,6 +27,7 @@ class Constructors:
         *,
         mode="RGB",
         hdu=None,
+        reduce=1,
         on_error="raise",
         n_jobs=None,
         cache=None,
@@ -43,6 +44,9 @@ class Constructors:
             HDF5 and 16-bit, 32-bit or float images keep their bands. EXIF orientation is ignored.
         hdu : int or str, default=None
             FITS extension by number or name; None takes the first that holds an image.
+        reduce : {1, 2, 4, 8}, default=1
+            8-bit images become smaller by this factor, each pixel the mean of a square of them;
+            JPEG does so while it is decoded, in less time. Other images keep their size.
         on_error : {"raise", "skip", "blank"}, default="raise"
             What becomes of an image that cannot be read; see `ImageSequence`.
         n_jobs : int, default=None
@@ -58,7 +62,13 @@ class Constructors:
             Not read yet.
         """
         _check_mode(mode)
-        images = cls(FileSource(paths, mode=mode, hdu=hdu), on_error=on_error, n_jobs=n_jobs)
+        if reduce not in REDUCTIONS:
+            raise ValueError(
+                f"The reduce parameter of ImageSequence must be one of {REDUCTIONS}. "
+                f"Got {reduce!r} instead."
+            )
+        source = FileSource(paths, mode=mode, hdu=hdu, reduce=reduce)
+        images = cls(source, on_error=on_error, n_jobs=n_jobs)
         if cache is not None:
             images._lazy_cache = LazyCache(os.fspath(cache), images._index, verbose)
         return images

@@ -18,13 +18,14 @@ PILLOW_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp")
 FITS_SUFFIXES = (".fits", ".fit", ".fts", ".fits.gz", ".fit.gz", ".fts.gz")
 _GZIP_MAGIC = b"\x1f\x8b"
 MODES = ("RGB", "L", None)
+REDUCTIONS = (1, 2, 4, 8)
 
 
 class UnreadableError(Exception):
     """An image cannot be read; the message is the reason, without file or row."""
 
 
-def decode(file, name, *, mode="RGB", hdu=None):
+def decode(file, name, *, mode="RGB", hdu=None, reduce=1):
     """Return the pixels of one image.
 
     JPEG, PNG, TIFF and WebP are told apart by their content; FITS by the suffix of `name`. Of
@@ -42,6 +43,9 @@ def decode(file, name, *, mode="RGB", hdu=None):
         (transparency is dropped). FITS and 16-bit, 32-bit or float images keep their bands.
     hdu : int or str, default=None
         FITS extension by number or name; None takes the first that holds an image.
+    reduce : {1, 2, 4, 8}, default=1
+        8-bit images become smaller by this factor, each pixel the mean of a square of them; JPEG
+        does so while it is decoded. Other images keep their size.
 
     Returns
     -------
@@ -57,7 +61,7 @@ def decode(file, name, *, mode="RGB", hdu=None):
         if name.lower().endswith(FITS_SUFFIXES):
             return _decode_fits(file, hdu)
         try:
-            return _decode_pillow(file, mode)
+            return _decode_pillow(file, mode, reduce)
         except UnidentifiedImageError:
             if name.lower().endswith((".tif", ".tiff")):
                 return _decode_deep(file)
@@ -111,7 +115,7 @@ def _is_empty(file):
         return False
 
 
-def _decode_pillow(file, mode):
+def _decode_pillow(file, mode, reduce):
     source = io.BytesIO(file) if isinstance(file, bytes) else file
     with Image.open(source, formats=PILLOW_FORMATS) as image:
         width, height = image.size
@@ -123,8 +127,18 @@ def _decode_pillow(file, mode):
         if ";16" in str(image.tile):
             image.load()  # finds a truncated file, which OpenCV would fill up
             return _decode_deep(file)
-        pixels = np.asarray(_convert(image, mode))
+        left = _draft(image, reduce)
+        image = _convert(image, mode)
+        pixels = np.asarray(image.reduce(left) if left > 1 else image)
     return pixels if pixels.ndim == 3 else pixels[..., np.newaxis]
+
+
+def _draft(image, reduce):
+    """Let the decoder reduce the image as far as it can; return the factor that is left."""
+    before = image.size
+    image.draft(None, tuple(max(1, side // reduce) for side in before))
+    done = next(factor for factor in REDUCTIONS if -(-max(before) // factor) == max(image.size))
+    return reduce // done
 
 
 def _decode_deep(file):

@@ -60,14 +60,15 @@ class FileSource:
     ----------
     paths : sequence of str or PathLike
         File names.
-    mode, hdu
+    mode, hdu, reduce
         As in `decode`.
     """
 
-    def __init__(self, paths, *, mode="RGB", hdu=None):
+    def __init__(self, paths, *, mode="RGB", hdu=None, reduce=1):
         self.paths = [os.fspath(path) for path in paths]
         self.mode = mode
         self.hdu = hdu
+        self.reduce = reduce
 
     def __len__(self):
         return len(self.paths)
@@ -80,7 +81,7 @@ class FileSource:
         """Return path, size, mtime and how the file is decoded."""
         row = split_row_path(self.paths[i])
         if row is None:
-            return (*file_identity(self.paths[i]), self.mode, self.hdu)
+            return (*file_identity(self.paths[i]), self.mode, self.hdu, self.reduce)
         return (*file_identity(row[0]), *row[1:])
 
     def read(self, i):
@@ -88,7 +89,7 @@ class FileSource:
         path = self.paths[i]
         row = split_row_path(path) if "::" in path else None
         if row is None:
-            return decode(path, path, mode=self.mode, hdu=self.hdu)
+            return decode(path, path, mode=self.mode, hdu=self.hdu, reduce=self.reduce)
         with open_hdf5(row[0]) as file:
             return read_hdf5_row(file, *row[1:])
 

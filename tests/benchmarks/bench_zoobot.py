@@ -106,7 +106,7 @@ def our_rates(folder):
 
     catalogue = read_catalogue(folder)
     model = make_pipeline(
-        ImageReader(),
+        ImageReader(reduce=4),
         Resize(SIDE),
         GalaxyClassifier("timm/resnet18", max_epochs=EPOCHS, batch_size=BATCH, random_state=0),
     )
