@@ -23,6 +23,7 @@ _SUBPACKAGES = (
     "networks",
     "neural_network",
     "preprocessing",
+    "semi_supervised",
 )
 
 __all__ = ["__version__", *_PUBLIC, *_SUBPACKAGES]

@@ -10,6 +10,7 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import _fit_context
+from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import (
     HasMethods,
     Hidden,
@@ -21,6 +22,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     _check_sample_weight,
     _check_y,
+    _num_samples,
     check_array,
     column_or_1d,
     validate_data,
@@ -43,11 +45,16 @@ __all__ = [
     "fit_context",
     "is_image_sequence",
     "is_paths",
+    "num_samples",
     "require_finite",
+    "safe_indexing",
     "validate_image_shape",
     "validate_images",
     "validate_sample_weight",
 ]
+
+num_samples = _num_samples
+safe_indexing = _safe_indexing
 
 fit_context = _fit_context(prefer_skip_nested_validation=True)
 

@@ -11,3 +11,7 @@ class ImageReadWarning(UserWarning):
 
 class MissingDependencyError(ImportError):
     """A feature needs an optional package; the message names the extra to install."""
+
+
+class PseudoLabelWarning(UserWarning):
+    """Self-training stopped or chose nothing because its own labels could not be trusted."""

@@ -30,6 +30,7 @@ MAY_IMPORT = {
     "inspection": BASE | DATA | {"metrics"},
     "_training": BASE | DATA | {"networks", "augmentation"},
     "neural_network": BASE | DATA | {"_training", "networks", "augmentation"},
+    "semi_supervised": BASE | DATA | {"metrics"},
     "app": BASE | DATA | {"inspection", "metrics", "neural_network"},
 }
 NEVER = {
@@ -42,6 +43,7 @@ NEVER = {
     "augmentation": {"sklearn", "skorch", "timm"},
     "neural_network": {"skorch"},
     "inspection": {"skorch"},
+    "semi_supervised": {"torch", "skorch", "timm"},
     "app": {"skorch"},
 }
 

@@ -6,10 +6,12 @@ from galaxy_sklearn.metrics._classification import (
     summarize_confusion_matrix,
     wilson_interval,
 )
+from galaxy_sklearn.metrics._pseudo_label_health import pseudo_label_health
 
 __all__ = [
     "classification_summary",
     "expected_calibration_error",
+    "pseudo_label_health",
     "reliability_curve",
     "summarize_confusion_matrix",
     "wilson_interval",

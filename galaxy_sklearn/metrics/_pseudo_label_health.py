@@ -1,0 +1,112 @@
+"""Whether labels that a model gave itself keep the class shares, and are right."""
+
+import numpy as np
+import pandas as pd
+from sklearn.utils import check_consistent_length
+
+from galaxy_sklearn.metrics._classification import wilson_interval
+
+
+def pseudo_label_health(y_pseudo, y_labeled, y_true=None):
+    """Return class shares of pseudo-labels against those of the given labels.
+
+    Self-training that feeds on its own mistakes shows it here first: the class it likes grows
+    (amplification above 1), the others starve, the divergence rises.
+
+    Parameters
+    ----------
+    y_pseudo : array-like of shape (n_pseudo,)
+        Labels that a model gave; -1 is none, so that `transduction_` of a pool can be passed.
+    y_labeled : array-like of shape (n_labeled,)
+        Labels given by people.
+    y_true : array-like of shape (n_pseudo,), default=None
+        What the galaxies of `y_pseudo` truly are, where that is known.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each class. Columns: labeled, pseudo (counts), prior, share (of the labelled
+        and of the pseudo-labels), amplification (share over prior), and, if `y_true` is given,
+        precision (share of right ones, NaN without pseudo-labels). In `attrs`: "divergence"
+        (Kullback-Leibler, of the shares to the prior, in nats; 0 without pseudo-labels) and
+        "max_amplification"; with `y_true` also "precision" and its "precision_interval" (95 %,
+        Wilson).
+
+    Raises
+    ------
+    ValueError
+        If the lengths differ, there are no labels, or a pseudo-label is of a class without one.
+
+    Examples
+    --------
+    >>> health = pseudo_label_health(["E", "S", "S", "S"], ["E", "S"])
+    >>> print(health.loc["S", "amplification"], round(health.attrs["divergence"], 3))
+    1.5 0.131
+    """
+    y_pseudo, y_labeled = np.asarray(y_pseudo), np.asarray(y_labeled)
+    classes, labeled = np.unique(y_labeled, return_counts=True)
+    if len(classes) == 0:
+        raise ValueError("pseudo_label_health needs at least one label in y_labeled.")
+    given = np.array([one not in (-1, "-1") for one in y_pseudo.tolist()], dtype=bool)
+    codes = pd.Index(classes).get_indexer(y_pseudo[given])
+    if (codes < 0).any():
+        raise ValueError(
+            f"pseudo_label_health got the pseudo-label {y_pseudo[given][codes < 0][0]!r}, which "
+            f"is not among the classes {classes.tolist()}."
+        )
+    table = _shares(classes, labeled, np.bincount(codes, minlength=len(classes)))
+    if y_true is not None:
+        check_consistent_length(y_pseudo, y_true)
+        _add_precision(table, codes, y_pseudo[given] == np.asarray(y_true)[given])
+    return table
+
+
+def class_divergence(counts, prior):
+    """Return the Kullback-Leibler divergence of the shares of `counts` to `prior`, in nats.
+
+    Parameters
+    ----------
+    counts : ndarray of shape (n_classes,)
+        How often each class occurs; 0 in all gives a divergence of 0.
+    prior : ndarray of shape (n_classes,)
+        Shares expected, all above 0.
+    """
+    if counts.sum() == 0:
+        return 0.0
+    counted = counts > 0
+    shares = counts[counted] / counts.sum()
+    return float((shares * np.log(shares / prior[counted])).sum())
+
+
+def amplification(counts, prior):
+    """Return the share of each class among `counts` over its `prior`; 1 where nothing is counted.
+
+    Parameters are those of `class_divergence`.
+    """
+    return np.ones(len(prior)) if counts.sum() == 0 else counts / counts.sum() / prior
+
+
+def _shares(classes, labeled, pseudo):
+    prior = labeled / labeled.sum()
+    growth = amplification(pseudo, prior)
+    table = pd.DataFrame(
+        {
+            "labeled": labeled,
+            "pseudo": pseudo,
+            "prior": prior,
+            "share": growth * prior if pseudo.sum() else np.zeros(len(prior)),
+            "amplification": growth,
+        },
+        index=pd.Index(classes, name="class", dtype=object),
+    )
+    table.attrs["divergence"] = class_divergence(pseudo, prior)
+    table.attrs["max_amplification"] = float(growth.max())
+    return table
+
+
+def _add_precision(table, codes, right):
+    hits = np.bincount(codes[right], minlength=len(table))
+    table["precision"] = hits / table["pseudo"].where(table["pseudo"] > 0)
+    n = len(right)
+    table.attrs["precision"] = right.mean().item() if n else float("nan")
+    table.attrs["precision_interval"] = wilson_interval(int(right.sum()), n)

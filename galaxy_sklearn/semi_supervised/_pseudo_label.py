@@ -1,0 +1,426 @@
+"""PseudoLabelClassifier: self-training for images and for pools of any size."""
+
+import warnings
+from numbers import Real
+
+import numpy as np
+from sklearn import get_config
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
+from sklearn.utils import column_or_1d, get_tags
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from galaxy_sklearn._validation import (
+    FRACTION,
+    NON_NEGATIVE_INT,
+    POSITIVE,
+    POSITIVE_INT,
+    HasMethods,
+    Interval,
+    StrOptions,
+    encode_labels,
+    fit_context,
+    is_paths,
+    num_samples,
+    validate_sample_weight,
+)
+from galaxy_sklearn.semi_supervised._rounds import SelfTraining
+from galaxy_sklearn.semi_supervised._samples import Samples, as_rows, fingerprints
+from galaxy_sklearn.semi_supervised._trainer import Trainer, needs_weights
+
+_METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function")
+
+
+def _estimator_has(method):
+    def check(self):
+        getattr(getattr(self, "estimator_", self.estimator), method)
+        return True
+
+    return check
+
+
+def _plain(labels):
+    """Return labels of an object array that are all numbers as an array of numbers."""
+    plain = np.array(labels.tolist()) if labels.dtype == object else labels
+    return plain if plain.dtype.kind in "biuf" else labels
+
+
+class PseudoLabelClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
+    """Let a classifier label images itself, in rounds, and learn from the labels it is sure of.
+
+    scikit-learn's `SelfTrainingClassifier` for images: the same names and, with a number as
+    `threshold` and ``max_divergence=None``, the same labels. It also takes a pool of images that
+    are read in batches and never held; finds the threshold at which labels are right often
+    enough; and looks after each round whether the class shares still are those of the labels,
+    because a classifier that believes itself soon believes in one class.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Any classifier with `fit` and `predict_proba`, or a Pipeline that ends in one. It is
+        cloned.
+    threshold : float or "auto", default="auto"
+        Confidence (probability of the most probable class) above which a label is kept.
+        ``"auto"`` finds it in each round on labels that are held out: the lowest at which
+        `target_precision` of the guesses above it are right, after temperature scaling. Ignored
+        by ``criterion="k_best"``.
+    target_precision : float, default=0.95
+        Share of right labels that ``threshold="auto"`` asks for.
+    criterion : {"threshold", "k_best", "quota", "agreement"}, default="threshold"
+        Which guesses become labels. ``"threshold"``: all above `threshold`. ``"k_best"``: the
+        `k_best` of highest confidence. ``"quota"``: of those above `threshold` the best of each
+        class, in numbers that follow the class shares of the labels, as many as `max_divergence`
+        allows. ``"agreement"``: those for whose image, its mirror image, its half turn and two
+        other fields of view the classifier names one class, with a mean confidence above
+        `threshold`; needs images.
+    k_best : int, default=10
+        Labels a round under ``criterion="k_best"``; with `relabel` it is k_best more each round.
+    max_iter : int or None, default=5
+        Rounds at most; None goes on until another end is reached.
+    min_new_labels : int, default=1
+        A round that would change fewer labels changes none and is the last.
+    max_divergence : float or None, default=0.5
+        Kullback-Leibler divergence, in nats, of the class shares of all pseudo-labels to those
+        of the given labels. A round above it is rolled back, with a `PseudoLabelWarning`, and is
+        the last. None lets all pass.
+    warm_start : bool, default=False
+        Train the same estimator further in each round; it needs a `warm_start` parameter of its
+        own. False trains a fresh clone in each round.
+    relabel : bool, default=False
+        Guess all rows without a given label afresh in each round, so that earlier pseudo-labels
+        change or are taken back.
+    soft_labels : bool, default=False
+        Train on the probabilities of a guess instead of its class: the row stands once for each
+        class of at least 5 %, weighted by the class's probability, which is the loss of soft
+        targets. The estimator must take sample weights.
+    pseudo_label_weight : float, default=1.0
+        Weight of a pseudo-label, against 1 of a given one. Other than 1, the estimator must take
+        sample weights.
+    validation_fraction : float, "auto" or None, default="auto"
+        Part of each class's labels held out in the rounds, for ``threshold="auto"`` and the
+        precision in `history_`. ``"auto"`` is 0.2 where the threshold is found on it, else None:
+        nothing.
+    refit : bool, default=True
+        Train once more in the end, with the labels held out.
+    exclude_duplicates : bool, default=False
+        Never label rows whose content is also that of a labelled one; files count by their
+        pixels. All rows are read once for it.
+    batch_size : int, default=1024
+        Rows that the estimator is asked about at once; one of this package reads an
+        ImageSequence in smaller batches still.
+    verbose : int, default=0
+        1 shows progress bars and a line for each round.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the choice of held-out labels. The estimator has its own.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        Fitted on the given labels and the pseudo-labels of the last round.
+    classes_ : ndarray of shape (n_classes,)
+        The labels, sorted.
+    transduction_ : ndarray of shape (n_samples + n_unlabeled,)
+        Label of each row of X, then of `X_unlabeled`; -1 for none.
+    labeled_iter_ : ndarray of int, shape (n_samples + n_unlabeled,)
+        Round in which each was labelled; 0 for given labels, -1 for none.
+    confidence_ : ndarray of shape (n_samples + n_unlabeled,)
+        Confidence of each pseudo-label; 1 for given labels, NaN for none.
+    excluded_ : ndarray of int
+        Rows left out as duplicates or as images of `X_exclude`.
+    n_iter_ : int
+        Rounds run, a last one that changed nothing or found nothing to label included.
+    n_fits_ : int
+        How often the estimator was fitted.
+    termination_condition_ : {"max_iter", "no_change", "all_labeled", "collapse"}
+        Why it ended. ``"collapse"``: `max_divergence`.
+    history_ : list of dict
+        For each round: "round", "threshold", "temperature", "precision" (share of right ones
+        among the held-out images that the rule of this round chooses), "coverage" (their part of
+        the held-out ones), "validation_score" (accuracy on all held-out ones), "n_added",
+        "n_taken_back", "n_pseudo_labels"; "added", "pseudo_labels" and "amplification" (share of
+        the pseudo-labels over share of the given labels) by class; "divergence"; and "outcome":
+        "accepted", "no_change" or "collapse". Precision, coverage and score are NaN where
+        nothing is held out.
+    n_features_in_ : int
+        Features seen in `fit`, where X has two dimensions or the estimator knows.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, if X is a DataFrame with string columns.
+
+    References
+    ----------
+    Yarowsky (1995), ACL 33, 189: self-training. Guo et al. (2017), arXiv:1706.04599, section 4.2:
+    temperature scaling.
+
+    Examples
+    --------
+    >>> from galaxy_sklearn import GalaxyClassifier
+    >>> from galaxy_sklearn.datasets import make_galaxies
+    >>> from galaxy_sklearn.semi_supervised import PseudoLabelClassifier
+    >>> X, y = make_galaxies(60, image_size=16, random_state=0)
+    >>> base = GalaxyClassifier("linear", max_epochs=5, random_state=0)
+    >>> model = PseudoLabelClassifier(base, threshold=0.5, max_iter=1)
+    >>> model.fit(X[:40], y[:40], X_unlabeled=X[40:]).transduction_.shape
+    (60,)
+    """
+
+    _parameter_constraints: dict = {
+        "estimator": [HasMethods("fit")],
+        "threshold": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="left")],
+        "target_precision": [Interval(Real, 0, 1, closed="right")],
+        "criterion": [StrOptions({"threshold", "k_best", "quota", "agreement"})],
+        "k_best": [POSITIVE_INT],
+        "max_iter": [NON_NEGATIVE_INT, None],
+        "min_new_labels": [POSITIVE_INT],
+        "max_divergence": [POSITIVE, None],
+        "warm_start": ["boolean"],
+        "relabel": ["boolean"],
+        "soft_labels": ["boolean"],
+        "pseudo_label_weight": [POSITIVE],
+        "validation_fraction": [StrOptions({"auto"}), FRACTION, None],
+        "refit": ["boolean"],
+        "exclude_duplicates": ["boolean"],
+        "batch_size": [POSITIVE_INT],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        estimator,
+        *,
+        threshold="auto",
+        target_precision=0.95,
+        criterion="threshold",
+        k_best=10,
+        max_iter=5,
+        min_new_labels=1,
+        max_divergence=0.5,
+        warm_start=False,
+        relabel=False,
+        soft_labels=False,
+        pseudo_label_weight=1.0,
+        validation_fraction="auto",
+        refit=True,
+        exclude_duplicates=False,
+        batch_size=1024,
+        verbose=0,
+        random_state=None,
+    ):
+        self.estimator = estimator
+        self.threshold = threshold
+        self.target_precision = target_precision
+        self.criterion = criterion
+        self.k_best = k_best
+        self.max_iter = max_iter
+        self.min_new_labels = min_new_labels
+        self.max_divergence = max_divergence
+        self.warm_start = warm_start
+        self.relabel = relabel
+        self.soft_labels = soft_labels
+        self.pseudo_label_weight = pseudo_label_weight
+        self.validation_fraction = validation_fraction
+        self.refit = refit
+        self.exclude_duplicates = exclude_duplicates
+        self.batch_size = batch_size
+        self.verbose = verbose
+        self.random_state = random_state
+
+    @fit_context
+    def fit(self, X, y, X_unlabeled=None, X_exclude=None, sample_weight=None, **params):
+        """Train on the labels, then in rounds on the estimator's own.
+
+        Parameters
+        ----------
+        X : array-like, ImageSequence, sparse matrix or file names, n_samples rows
+            What the estimator takes.
+        y : array-like of shape (n_samples,)
+            Labels; -1 for unlabelled rows, also among strings (``"-1"`` in an array of text).
+        X_unlabeled : the same as X, n_unlabeled rows, default=None
+            A pool without labels. It is read in batches; an ImageSequence is never held as a
+            whole, of an array the chosen rows are copied.
+        X_exclude : the same as X, default=None
+            Images that must never be learned from, such as a test set: rows of the same content
+            get no label.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row; rows of the pool get the mean weight of the labelled ones.
+        **params : dict
+            More for the estimator's `fit`, under metadata routing only; arrays of length
+            n_samples are cut to the rows trained on.
+
+        Returns
+        -------
+        self : PseudoLabelClassifier
+
+        Raises
+        ------
+        ValueError
+            If fewer than two classes are labelled; if X and y differ in length, or X and
+            X_unlabeled in kind; if the estimator lacks what a parameter needs (sample weights,
+            warm_start); if there are too few labels to hold some out.
+        """
+        rows = self._validate_rows(X, reset=True)
+        pool = None if X_unlabeled is None else self._validate_pool(X_unlabeled)
+        samples = Samples(rows, pool)
+        codes, mark = self._encode(y, samples)
+        weights = self._row_weights(sample_weight, codes, samples)
+        trainer = Trainer(self, samples, self.classes_, weights, self._route(weights, params))
+        usable = codes < 0
+        self.excluded_ = self._find_excluded(samples, codes, X_exclude)
+        usable[self.excluded_] = False
+        self._warn_if_idle(codes)
+        training = SelfTraining(self, trainer, codes, usable)
+        training.run()
+        self._keep(training, mark)
+        return self
+
+    def _validate_rows(self, X, *, reset):
+        if reset:
+            for name in ("n_features_in_", "feature_names_in_"):
+                self.__dict__.pop(name, None)
+        if X is None:
+            raise ValueError("PseudoLabelClassifier needs X; got None.")
+        X = as_rows(X)
+        if getattr(X, "ndim", None) == 2 and not is_paths(X):
+            validate_data(self, X, reset=reset, skip_check_array=True)
+        return X
+
+    def _validate_pool(self, X_unlabeled):
+        pool = as_rows(X_unlabeled)
+        if num_samples(pool) == 0:
+            return None
+        return self._validate_rows(pool, reset=False)
+
+    def _encode(self, y, samples):
+        """Return the class code of each row of all samples, and the mark of unlabelled ones."""
+        if y is None:
+            encode_labels(self, None, 0)
+        y = column_or_1d(y, warn=True)
+        if len(y) != samples.n_given:
+            raise ValueError(
+                f"PseudoLabelClassifier got {samples.n_given} rows in X and {len(y)} labels in y."
+            )
+        labelled = np.array([one not in (-1, "-1") for one in y.tolist()], dtype=bool)
+        if not labelled.any():
+            raise ValueError(
+                f"PseudoLabelClassifier needs labels of at least two classes; none of the {len(y)} "
+                f"rows of X has one."
+            )
+        self.classes_, known = encode_labels(self, _plain(y[labelled]), labelled.sum())
+        codes = np.full(len(samples), -1)
+        codes[np.flatnonzero(labelled)] = known
+        return codes, "-1" if y.dtype.kind in "US" else -1
+
+    def _row_weights(self, sample_weight, codes, samples):
+        if sample_weight is None:
+            return None
+        given = validate_sample_weight(self, sample_weight, samples.n_given)
+        weights = np.full(len(samples), given[codes[: len(given)] >= 0].mean())
+        weights[: len(given)] = given
+        return weights
+
+    def _route(self, weights, params):
+        if not get_config()["enable_metadata_routing"]:
+            if params:
+                raise ValueError(
+                    f"PseudoLabelClassifier.fit passes {sorted(params)} on under metadata routing "
+                    f"only: sklearn.set_config(enable_metadata_routing=True)."
+                )
+            return None
+        if needs_weights(self, weights):
+            params["sample_weight"] = True  # the rows of each round get theirs
+        return dict(process_routing(self, "fit", **params).estimator.fit)
+
+    def _find_excluded(self, samples, codes, X_exclude):
+        if not self.exclude_duplicates and X_exclude is None:
+            return np.array([], dtype=int)
+        digests = fingerprints(samples.X)
+        if samples.pool is not None:
+            digests += fingerprints(samples.pool)
+        forbidden = set() if X_exclude is None else set(fingerprints(as_rows(X_exclude)))
+        if self.exclude_duplicates:
+            forbidden |= {digests[row] for row in np.flatnonzero(codes >= 0)}
+        rows = [row for row in np.flatnonzero(codes < 0) if digests[row] in forbidden]
+        return np.array(rows, dtype=int)
+
+    def _warn_if_idle(self, codes):
+        if self.relabel and self.max_iter is None:
+            raise ValueError(
+                "PseudoLabelClassifier(relabel=True) may change labels for ever: give a max_iter."
+            )
+        n_unlabelled = int((codes < 0).sum())
+        if n_unlabelled == 0:
+            warnings.warn("y contains no unlabeled samples", UserWarning, stacklevel=3)
+        elif self.criterion == "k_best" and self.k_best > n_unlabelled:
+            warnings.warn(
+                "k_best is larger than the amount of unlabeled samples. All unlabeled samples "
+                "will be labeled in the first iteration",
+                UserWarning,
+                stacklevel=3,
+            )
+
+    def _keep(self, training, mark):
+        labels = training.labels
+        self.estimator_ = training.trainer.model
+        self.n_fits_ = training.trainer.n_fits
+        self.history_ = training.history
+        self.n_iter_ = training.n_iter
+        self.termination_condition_ = training.end
+        self.labeled_iter_ = labels.since
+        self.confidence_ = labels.confidence
+        kind = self.classes_.dtype.kind
+        names = self.classes_.astype({"b": object, "u": np.int64}.get(kind, self.classes_.dtype))
+        self.transduction_ = np.append(names, mark)[labels.codes]
+        if not hasattr(self, "n_features_in_") and hasattr(self.estimator_, "n_features_in_"):
+            self.n_features_in_ = self.estimator_.n_features_in_
+
+    def _ask(self, method, X, params):
+        check_is_fitted(self)
+        X = self._validate_rows(X, reset=False)
+        if params:
+            params = process_routing(self, method, **params).estimator[method]
+        return getattr(self.estimator_, method)(X, **params)
+
+    @available_if(_estimator_has("predict"))
+    def predict(self, X, **params):
+        """Return the class that the estimator gives each row, shape (n_samples,).
+
+        Parameters
+        ----------
+        X : array-like, ImageSequence, sparse matrix or file names
+            What the estimator takes.
+        **params : dict
+            For the estimator's method, under metadata routing.
+        """
+        return self._ask("predict", X, params)
+
+    @available_if(_estimator_has("predict_proba"))
+    def predict_proba(self, X, **params):
+        """Return the estimator's probabilities, shape (n_samples, n_classes).
+
+        They are not rescaled by the temperature of the rounds. Parameters as in `predict`.
+        """
+        return self._ask("predict_proba", X, params)
+
+    @available_if(_estimator_has("predict_log_proba"))
+    def predict_log_proba(self, X, **params):
+        """Return the logarithm of `predict_proba`; parameters as in `predict`."""
+        return self._ask("predict_log_proba", X, params)
+
+    @available_if(_estimator_has("decision_function"))
+    def decision_function(self, X, **params):
+        """Return the estimator's decision function; parameters as in `predict`."""
+        return self._ask("decision_function", X, params)
+
+    def get_metadata_routing(self):
+        """Return the router: `fit` and the predictions pass on what the estimator asks for."""
+        mapping = MethodMapping()
+        for method in ("fit", *_METHODS):
+            mapping.add(caller=method, callee=method)
+        router = MetadataRouter(owner=self).add_self_request(self)
+        return router.add(estimator=self.estimator, method_mapping=mapping)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = get_tags(self.estimator).input_tags.sparse
+        return tags
