@@ -49,3 +49,8 @@ class ClassificationLoss(nn.Module):
         )
         weights = weights * self.class_weight[codes]
         return (losses * weights.to(losses.dtype)).mean()
+
+    @staticmethod
+    def activation(logits):
+        """Return the probability of each class."""
+        return torch.softmax(logits, dim=1)

@@ -82,7 +82,7 @@ class TrainingNet(NeuralNet):
     module : ImageModel
         What is trained, in place.
     criterion : nn.Module
-        Called with (outputs, targets, weights).
+        Called with (outputs, targets, weights); its `activation` turns outputs into predictions.
     owner : str
         Class name for messages.
     dtype : torch.dtype
@@ -198,16 +198,25 @@ class TrainingNet(NeuralNet):
         weights = weights.to(self.device, non_blocking=True)
         with torch.no_grad():
             images = self.module_.standardise(images, self.layout)
+        loss, outputs = self.compute_loss(images, targets, weights)
+        loss.backward()
+        return {"loss": loss.detach(), "y_pred": outputs.detach()}
+
+    def random_views(self, images):
+        """Return one random view of each standardised image."""
+        with torch.no_grad():
             views = self.module_.random_view(
                 images, self.augmentation, self.generator, self.current_size()
             )
-            views = views.contiguous(memory_format=self.layout)
+            return views.contiguous(memory_format=self.layout)
+
+    def compute_loss(self, images, targets, weights):
+        """Return the loss of a standardised batch, and the network's outputs."""
+        views = self.random_views(images)
         with self.autocast():
             outputs = self.forward_views(views)
         outputs = outputs if outputs.dtype == torch.float64 else outputs.float()
-        loss = self.criterion_(outputs, targets, weights)
-        loss.backward()
-        return {"loss": loss.detach(), "y_pred": outputs.detach()}
+        return self.criterion_(outputs, targets, weights), outputs
 
     def train_step(self, batch, **fit_params):
         """Take one optimiser step on a batch and move the averaged weights along."""
@@ -286,7 +295,7 @@ class TrainingNet(NeuralNet):
         views : sequence of View
             What to average over.
         embed : bool, default=False
-            Average embeddings instead of class probabilities.
+            Average embeddings instead of predictions.
 
         Returns
         -------
@@ -309,4 +318,4 @@ class TrainingNet(NeuralNet):
         if embed:
             features = network.forward_head(network.forward_features(views), pre_logits=True)
             return features.cpu().double()
-        return torch.softmax(self.module_(views).cpu().double(), dim=1)
+        return self.criterion_.activation(self.module_(views).cpu().double())
