@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from galaxy_sklearn.augmentation import GalaxyAugmentation, View, test_time_views
+from galaxy_sklearn.augmentation import GalaxyAugmentation, View, prediction_views
 from galaxy_sklearn.augmentation._views import central_view
 from galaxy_sklearn.augmentation._warp import warp
 
@@ -105,7 +105,7 @@ def test_without_anything_to_vary_the_plain_view_is_left(images):
 
 
 def test_the_eight_views_are_the_symmetries_of_the_square(images):
-    views = test_time_views("d4")
+    views = prediction_views("d4")
     assert len(views) == 8
     turned = torch.stack([view.turn(images) for view in views])
     for once in views:
@@ -114,12 +114,12 @@ def test_the_eight_views_are_the_symmetries_of_the_square(images):
 
 
 def test_scales_and_symmetries_combine():
-    assert test_time_views(None) == [View()]
-    assert [v.scale for v in test_time_views([0.9, 1.1])] == [0.9, 1.1]
-    assert len(test_time_views(["d4", 0.9, 1.1])) == 16
+    assert prediction_views(None) == [View()]
+    assert [v.scale for v in prediction_views([0.9, 1.1])] == [0.9, 1.1]
+    assert len(prediction_views(["d4", 0.9, 1.1])) == 16
 
 
 @pytest.mark.parametrize("tta", ["d8", ["d4", "x"], [0.0], [-1], [True]])
 def test_other_views_are_refused(tta):
     with pytest.raises(ValueError, match='tta must be None, "d4", positive fields'):
-        test_time_views(tta)
+        prediction_views(tta)

@@ -342,10 +342,10 @@ def test_sample_weight_is_routed(shapes):
 
 def test_the_number_of_epochs_follows_from_the_number_of_steps():
     model = GalaxyClassifier()
-    steps = {n: model._n_epochs(n) * model._n_steps(n) for n in (300, 2000, 23_000, 300_000)}
-    assert steps[300] == pytest.approx(steps[2000], rel=0.1)
-    assert steps[2000] < steps[23_000] < steps[300_000]
-    assert model._n_epochs(300) > model._n_epochs(23_000) > model._n_epochs(300_000)
+    epochs, steps = zip(*(model._length(n) for n in (300, 2000, 23_000, 300_000)))
+    assert steps[0] == pytest.approx(steps[1], rel=0.1)
+    assert steps[1] < steps[2] < steps[3]
+    assert epochs[0] > epochs[2] > epochs[3]
 
 
 def test_user_callbacks_are_called(shapes):

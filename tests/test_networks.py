@@ -3,10 +3,12 @@
 import pytest
 import torch
 
+from galaxy_sklearn._training.stages import Freezer, parameter_stages
 from galaxy_sklearn.networks import available, build_network
 from galaxy_sklearn.networks._d4 import turn
 
 PARAMETERS = {  # name: (classes of the publication, parameters)
+    "alexnet": (5, 57_024_325),
     "dieleman": (37, 42_303_237),
     "galaxy10_cnn": (10, 2_619_978),
     "galaxy10_cnn2": (10, 3_944_130),
@@ -23,6 +25,7 @@ PARAMETERS = {  # name: (classes of the publication, parameters)
     "zhu_resnet26": (5, 55_679_429),  # table 3; not the 26.3 million of the text
 }
 LIGHT = [  # cheap enough to run, and how
+    ("alexnet", {"input_size": 64}),
     ("dieleman", {"hidden": 16}),
     ("galaxy10_cnn", {}),
     ("galaxy10_cnn2", {"input_size": 64}),
@@ -162,11 +165,11 @@ def test_smaller_images_are_refused(name, smallest):
 
 
 def test_a_missing_last_layer_is_the_only_one_forgiven():
-    from galaxy_sklearn._training.pretrained import last_layer_names, load_trunk
+    from galaxy_sklearn._training.pretrained import fresh_names, load_trunk
 
     network = _build("simple_cnn")
     weights = dict(network.state_dict())
-    assert last_layer_names(network) == {"classifier.weight", "classifier.bias"}
+    assert fresh_names(network) == {"classifier.weight", "classifier.bias"}
     del weights["classifier.weight"]
     load_trunk(network, weights, "a test")
     del weights["stages.1.0.weight"]
@@ -190,3 +193,60 @@ def test_safetensors_and_broken_files(tmp_path):
     torch.save([1, 2], tmp_path / "list.pth")
     with pytest.raises(ValueError, match="no table of weights"):
         read_weights(tmp_path / "list.pth")
+
+
+# timm with a published head
+
+HEADS = [  # model, units, classes, trainable parameters with a frozen backbone, all of them
+    ("densenet201", (1024,), 10, 96_349_194, 114_442_122),  # Guo et al. (2023)
+    ("vgg19", (512,), 10, 12_850_698, 32_875_082),
+    ("resnet18", None, 8, 4_104, 11_180_616),  # Wu (2022)
+    ("resnet50", None, 37, 75_813, 23_583_845),  # Gomez-Munoz (2020)
+]
+
+
+@pytest.mark.parametrize(("model", "units", "classes", "trainable", "everything"), HEADS)
+def test_published_heads_on_timm(model, units, classes, trainable, everything):
+    network = build_network(f"timm/{model}", 3, classes, (64, 64), head_units=units, input_size=224)
+    Freezer(network, "backbone").start_epoch(0)
+    counts = [(p.numel(), p.requires_grad) for p in network.parameters()]
+    assert sum(n for n, _ in counts) == everything
+    assert sum(n for n, learns in counts if learns) == trainable
+
+
+@pytest.mark.parametrize(("name", "params"), LIGHT)
+def test_stages_hold_every_parameter_once(name, params):
+    network = _build(name, **params)
+    stages = parameter_stages(network)
+    names = [name for stage in stages for name in stage]
+    assert sorted(names) == sorted(name for name, _ in network.named_parameters())
+    last = [name for name, _ in network.named_parameters()][-1]
+    assert last in stages[-1]
+    assert all(stages)
+
+
+def test_a_head_has_its_embedding_and_its_pooling():
+    network = _build("timm/resnet18", head_units=(24, 12), head_pooling="average", dropout=0.3)
+    x = _images(network, 2)
+    embedding = network.forward_head(network.forward_features(x), pre_logits=True)
+    assert embedding.shape == (2, 12) == (2, network.n_embedding)
+    assert network(x).shape == (2, 5)
+    with pytest.raises(ValueError, match="head_pooling of a timm network must be"):
+        _build("timm/resnet18", head_units=(8,), head_pooling="max")
+
+
+@pytest.mark.parametrize("freeze", ["gradual", 2, -3])
+def test_freezing_by_stages(freeze):
+    network = _build("galaxynet")
+    freezer = Freezer(network, freeze)
+    n_stages = len(freezer.stages)
+    frozen = []
+    for epoch in range(n_stages):
+        freezer.start_epoch(epoch)
+        learns = {name: p.requires_grad for name, p in network.named_parameters()}
+        by_stage = [{learns[name] for name in stage} for stage in freezer.stages]
+        assert all(len(one) == 1 for one in by_stage)
+        frozen.append(sum(one == {False} for one in by_stage))
+        assert by_stage == sorted(by_stage, key=lambda one: one == {True})  # from the input on
+    expected = {"gradual": list(range(n_stages - 1, -1, -1)), 2: [2] * n_stages}
+    assert frozen == expected.get(freeze, [n_stages - 3] * n_stages)

@@ -72,21 +72,22 @@ class ShuffledBatches:
         Seed of the order.
     name : str
         Class name for messages.
+    limit : int, default=None
+        Batches at most.
     """
 
-    def __init__(self, dataset, batch_size, seed, name):
+    def __init__(self, dataset, batch_size, seed, name, limit=None):
         self.dataset = dataset
-        self.batch_size = batch_size
         self.seed = seed
         self.name = name
+        self.bounds = split_evenly(len(dataset), batch_size)[: None if limit is None else limit + 1]
 
     def __len__(self):
-        return len(split_evenly(len(self.dataset), self.batch_size)) - 1
+        return len(self.bounds) - 1
 
     def __iter__(self):
         order = np.random.default_rng(self.seed).permutation(len(self.dataset))
-        bounds = split_evenly(len(order), self.batch_size)
-        parts = [order[start:stop] for start, stop in zip(bounds, bounds[1:])]
+        parts = [order[start:stop] for start, stop in zip(self.bounds, self.bounds[1:])]
         with ThreadPoolExecutor(1) as pool:
             ahead = pool.submit(self.dataset.batch, parts[0], self.name)
             for part in parts[1:]:

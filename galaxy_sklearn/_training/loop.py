@@ -102,10 +102,11 @@ class EpochLoop:
 
     def _one_epoch(self, epoch):
         start = perf_counter()
-        self.net.start_epoch(epoch_seed(self.net.seed, epoch))
+        self.net.start_epoch(epoch, epoch_seed(self.net.seed, epoch))
         self.net.fit_loop(self.dataset, epochs=1)
-        self.net.history.record("images_per_second", len(self.dataset) / (perf_counter() - start))
-        self.net.history.record("train_accuracy", float(self.net.hits) / len(self.dataset))
+        seen = self.net.seen
+        self.net.history.record("images_per_second", seen / (perf_counter() - start))
+        self.net.history.record("train_accuracy", float(self.net.hits) / seen)
         if self.validate is None:
             return False
         with self.net.averaged_weights():

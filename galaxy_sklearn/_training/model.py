@@ -1,9 +1,47 @@
 """A network together with what happens to a batch before it."""
 
+import numpy as np
 import torch
 from torch import nn
 
 from galaxy_sklearn.augmentation._views import central_view
+
+
+def whiten(views):
+    """Return each view (n_channels, height, width) with mean 0 and deviation 1.
+
+    A deviation below 1 / sqrt(n_pixels n_channels) counts as that, as in TensorFlow's
+    `per_image_standardization`.
+    """
+    values = views.flatten(1)
+    mean = values.mean(1)[:, None, None, None]
+    deviation = values.std(1, unbiased=False).clamp_min(values.shape[1] ** -0.5)
+    return (views - mean) / deviation[:, None, None, None]
+
+
+class AppliedTransformer:
+    """Run a transformer of images on batches of views.
+
+    Parameters
+    ----------
+    transformer : transformer
+        Takes and returns images, channels last.
+    as_uint8 : bool
+        Views hold uint8 pixels divided by 255; the transformer gets them back as they were.
+    """
+
+    def __init__(self, transformer, *, as_uint8):
+        self.transformer = transformer
+        self.as_uint8 = as_uint8
+
+    def __call__(self, views):
+        """Return views (n, n_channels, height, width) after the transformer, uint8 by 255."""
+        images = views.permute(0, 2, 3, 1).cpu().float().numpy()
+        if self.as_uint8:
+            images = (images.clip(0, 1) * 255).round().astype(np.uint8)
+        done = np.asarray(self.transformer.transform(images))
+        result = torch.from_numpy(done).to(views.device).permute(0, 3, 1, 2).to(views.dtype)
+        return result / 255 if done.dtype == np.uint8 else result
 
 
 class ImageModel(nn.Module):
@@ -19,12 +57,15 @@ class ImageModel(nn.Module):
         (height, width) of raw images.
     field : float
         Field of view of prediction, as a fraction of the shorter side.
+    finish : callable, default=None
+        What is done to each batch of views last, in training and prediction alike.
     """
 
-    def __init__(self, network, mean, std, *, image_size, field):
+    def __init__(self, network, mean, std, *, image_size, field, finish=None):
         super().__init__()
         self.network = network
         self.field = field
+        self.finish = finish
         side = network.input_size
         self.size = tuple(image_size) if side is None else (side, side)
         self.register_buffer("mean", torch.as_tensor(mean).view(1, -1, 1, 1))
@@ -37,14 +78,18 @@ class ImageModel(nn.Module):
 
     def plain_view(self, images, scale=1.0):
         """Return the view of standardised images that prediction takes."""
-        return central_view(images, self.size, self.field * scale)
+        return self._finished(central_view(images, self.size, self.field * scale))
 
     def random_view(self, images, augmentation, generator, size=None):
         """Return a random view of standardised images, or the plain one without augmentation."""
         size = size or self.size
         if augmentation is None:
-            return central_view(images, size, self.field)
-        return augmentation(images, size, field=self.field, generator=generator)
+            return self._finished(central_view(images, size, self.field))
+        views = augmentation(images, size, field=self.field, generator=generator)
+        return self._finished(views)
+
+    def _finished(self, views):
+        return views if self.finish is None else self.finish(views)
 
     def forward(self, views):
         """Return logits (n, n_classes) of views (n, n_channels, height, width)."""

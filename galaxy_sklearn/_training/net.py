@@ -1,7 +1,6 @@
 """The skorch net that an estimator holds."""
 
 import copy
-import math
 from contextlib import contextmanager, nullcontext
 
 import numpy as np
@@ -11,20 +10,9 @@ from skorch.callbacks import EpochTimer, PassthroughScoring
 
 from galaxy_sklearn._training.data import ShuffledBatches
 from galaxy_sklearn._training.device import memory_format
+from galaxy_sklearn._training.schedules import rate_factor
+from galaxy_sklearn._training.stages import Freezer
 
-
-def one_cycle(progress, warm_up=0.15):
-    """Return the learning-rate factor: linear up over `warm_up`, then half a cosine to zero."""
-    if progress < warm_up:
-        return max(progress / warm_up, 1e-3)
-    return 0.5 * (1 + math.cos(math.pi * (progress - warm_up) / (1 - warm_up)))
-
-
-SCHEDULES = {
-    "onecycle": one_cycle,
-    "cosine": lambda progress: 0.5 * (1 + math.cos(math.pi * progress)),
-    "constant": lambda progress: 1.0,
-}
 PARTIAL_FIT_RATE = 0.1  # of the highest learning rate: a fresh optimiser at full rate would forget
 
 
@@ -89,8 +77,10 @@ class TrainingNet(NeuralNet):
         Precision to compute in; bfloat16 means autocast over float32 weights.
     augmentation : callable or None
         Random views, see `GalaxyAugmentation`.
-    schedule : str
-        A key of `SCHEDULES`.
+    schedule : str or callable
+        A key of `SCHEDULES`, or what returns a factor for (step, n_steps).
+    freeze : str or None
+        See `Freezer`.
     ema_decay : float or None
         Decay of the averaged weights; None trains without averaging.
     progressive : sequence of (float, int)
@@ -112,6 +102,7 @@ class TrainingNet(NeuralNet):
         dtype,
         augmentation,
         schedule="onecycle",
+        freeze=None,
         ema_decay=None,
         progressive=(),
         seed=0,
@@ -122,6 +113,7 @@ class TrainingNet(NeuralNet):
         self.dtype = dtype
         self.augmentation = augmentation
         self.schedule = schedule
+        self.freeze = freeze
         self.ema_decay = ema_decay
         self.progressive = progressive
         self.seed = seed
@@ -144,7 +136,8 @@ class TrainingNet(NeuralNet):
         self.generator = torch.Generator(self.device)
         network = self.module_.network
         self.forward_views = (torch.compile(network) if self.compiled else network).__call__
-        self.hits = 0
+        self.hits = self.seen = 0
+        self.freezer = Freezer(network, self.freeze)
         self.averaged = (
             None
             if self.ema_decay is None or n_steps is None
@@ -152,16 +145,18 @@ class TrainingNet(NeuralNet):
         )
         return self
 
-    def start_epoch(self, seed):
-        """Restart all randomness of an epoch from `seed`."""
+    def start_epoch(self, epoch, seed):
+        """Freeze what rests in an epoch, and restart all its randomness from `seed`."""
+        self.freezer.start_epoch(epoch)
         torch.manual_seed(seed)
         self.generator.manual_seed(seed)
         self.epoch_seed = seed
-        self.hits = 0
+        self.hits = self.seen = 0
 
     def get_iterator(self, dataset, training=False):
         """Return the shuffled batches of this epoch."""
-        return ShuffledBatches(dataset, self.batch_size, self.epoch_seed, self.owner)
+        n_left = None if self.n_steps is None else self.n_steps - self.step_count
+        return ShuffledBatches(dataset, self.batch_size, self.epoch_seed, self.owner, n_left)
 
     def autocast(self):
         """Return the context in which the module computes."""
@@ -185,13 +180,14 @@ class TrainingNet(NeuralNet):
         if self.n_steps is None:
             factor = PARTIAL_FIT_RATE
         else:
-            factor = SCHEDULES[self.schedule](self.step_count / self.n_steps)
+            factor = rate_factor(self.schedule, self.step_count, self.n_steps)
         for group in self.optimizer_.param_groups:
             group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
 
     def train_step_single(self, batch, **fit_params):
         """Return loss and outputs of one batch after computing the gradients."""
         self._set_training(True)
+        self.freezer.rest()
         images, (targets, weights) = batch
         images = images.to(self.device, non_blocking=True)
         targets = targets.to(self.device, non_blocking=True)
@@ -226,6 +222,7 @@ class TrainingNet(NeuralNet):
         if self.averaged is not None:
             self.averaged.update(self.module_)
         targets = batch[1][0]
+        self.seen += len(targets)
         if targets.ndim == 1:
             self.hits += (step["y_pred"].argmax(1) == targets.to(self.device)).sum()
         return step
@@ -249,14 +246,19 @@ class TrainingNet(NeuralNet):
         self.averaged = None
         self.generator = None
         self.forward_views = None
-        self.hits = 0
+        self.freezer = None
+        self.hits = self.seen = 0
         self.module_.eval()
         self.optimizer_.state.clear()
         self.optimizer_.zero_grad(set_to_none=True)
         return self
 
     def __getstate__(self):
-        return super().__getstate__() | {"module": None, "generator": None, "forward_views": None}
+        return (
+            super().__getstate__()
+            | {"module": None, "generator": None, "forward_views": None}
+            | {"freezer": None}
+        )
 
     def __setstate__(self, state):
         super().__setstate__(state)
@@ -267,6 +269,7 @@ class TrainingNet(NeuralNet):
         if self.generator is None:
             self.generator = torch.Generator(self.device)
             self.forward_views = self.module_.network.__call__
+            self.freezer = Freezer(self.module_.network, self.freeze)
             self.n_steps = None
         return self
 

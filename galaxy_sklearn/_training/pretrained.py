@@ -54,8 +54,10 @@ def load_trunk(network, weights, source):
     ValueError
         If any layer before the last is missing or differs in shape; the first one is named.
     """
+    if hasattr(network, "adapt_weights"):
+        weights = network.adapt_weights(weights)
     own = network.state_dict()
-    fresh = last_layer_names(network)
+    fresh = fresh_names(network)
     for name, tensor in own.items():
         given = weights.get(name)
         if given is not None and given.shape == tensor.shape:
@@ -69,8 +71,10 @@ def load_trunk(network, weights, source):
     network.load_state_dict(own)
 
 
-def last_layer_names(network):
-    """Return the names of the last linear layer's tensors."""
+def fresh_names(network):
+    """Return the names of the tensors that may start afresh: the last linear layer's, or more."""
+    if hasattr(network, "fresh_layers"):
+        return {name for name in network.state_dict() if name.startswith(network.fresh_layers)}
     linear = [
         name for name, module in network.named_modules() if isinstance(module, torch.nn.Linear)
     ]

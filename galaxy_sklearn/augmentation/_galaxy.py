@@ -28,6 +28,8 @@ class GalaxyAugmentation:
     colour : float, default=0.1
         Largest relative change of each band's contrast, and largest offset of each band in units
         of the training set's standard deviation.
+    fill : {"reflection", "border", "zeros"}, default="reflection"
+        What lies outside the frame.
 
     References
     ----------
@@ -36,7 +38,15 @@ class GalaxyAugmentation:
     """
 
     def __init__(
-        self, *, zoom=(0.75, 1.3), rotate=True, mirror=True, shift=0.04, contrast=0.2, colour=0.1
+        self,
+        *,
+        zoom=(0.75, 1.3),
+        rotate=True,
+        mirror=True,
+        shift=0.04,
+        contrast=0.2,
+        colour=0.1,
+        fill="reflection",
     ):
         self.zoom = zoom
         self.rotate = rotate
@@ -44,6 +54,7 @@ class GalaxyAugmentation:
         self.shift = shift
         self.contrast = contrast
         self.colour = colour
+        self.fill = fill
 
     def __repr__(self):
         values = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
@@ -87,6 +98,7 @@ class GalaxyAugmentation:
             mirror=1 - 2 * (uniform(0, 1) < 0.5 * self.mirror).float(),
             shift_x=uniform(-self.shift, self.shift),
             shift_y=uniform(-self.shift, self.shift),
+            fill=self.fill,
         )
         return self._photometry(views, uniform)
 

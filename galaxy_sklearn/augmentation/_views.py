@@ -31,18 +31,72 @@ class View(NamedTuple):
         return torch.rot90(images, self.quarter_turns, (2, 3)) if self.quarter_turns else images
 
 
+class MultiScaleCrop:
+    """Views of central crops of several sizes in pixels, for `tta`.
+
+    Each crop is resized, and the network sees the central part of that: Zhu's crops of Q pixels
+    become 80 pixels wide, of which the central 64 are kept.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Sides of the crops, in pixels of the raw image.
+    central : float, default=0.8
+        Part of each crop that is seen.
+
+    Raises
+    ------
+    ValueError
+        If a size is not positive.
+
+    References
+    ----------
+    Zhu et al. (2019), Ap&SS 364, 55, section 4.2: Q = 180, 200, 220, 240.
+    """
+
+    def __init__(self, sizes, *, central=0.8):
+        if not len(sizes) or min(sizes) <= 0:
+            raise ValueError(f"MultiScaleCrop needs positive sizes; got {list(sizes)}.")
+        self.sizes = tuple(sizes)
+        self.central = central
+
+    def __repr__(self):
+        return f"MultiScaleCrop({list(self.sizes)}, central={self.central})"
+
+    def __eq__(self, other):
+        return type(other) is type(self) and vars(other) == vars(self)
+
+    __hash__ = None
+
+    def scales(self, side, field):
+        """Return the fields of view relative to `field`, for images of `side` pixels.
+
+        Raises ValueError if a crop is larger than the images.
+        """
+        if max(self.sizes) > side:
+            raise ValueError(
+                f"MultiScaleCrop takes crops of up to {max(self.sizes)} pixels; the images' "
+                f"shorter side has {side}."
+            )
+        return [size * self.central / side / field for size in self.sizes]
+
+
 _D4 = tuple((turns, mirror) for mirror in (False, True) for turns in range(4))
 
 
-def test_time_views(tta):
+def prediction_views(tta, *, side=None, field=1.0):
     """Return the views that `tta` asks for.
 
     Parameters
     ----------
-    tta : None, "d4", float, or sequence of these
+    tta : None, "d4", float, MultiScaleCrop, or sequence of the first three
         None is the plain view; ``"d4"`` the eight rotations by 90 degrees and mirror images;
         numbers are fields of view relative to the plain one. ``["d4", 0.9, 1.1]`` is both: all
         sixteen combinations.
+    side : int, default=None
+        Shorter side of the raw images in pixels, for `MultiScaleCrop`; None is not known yet.
+    field : float, default=1.0
+        Field of the plain view, a fraction of `side`, for `MultiScaleCrop`.
 
     Returns
     -------
@@ -53,6 +107,8 @@ def test_time_views(tta):
     ValueError
         If an entry is neither ``"d4"`` nor a positive number.
     """
+    if isinstance(tta, MultiScaleCrop):
+        tta = tta.scales(side, field) if side else None
     entries = [] if tta is None else [tta] if isinstance(tta, str | float | int) else list(tta)
     scales = [entry for entry in entries if not isinstance(entry, str)]
     if any(entry != "d4" for entry in entries if isinstance(entry, str)) or any(
@@ -60,14 +116,11 @@ def test_time_views(tta):
         for scale in scales
     ):
         raise ValueError(
-            f'tta must be None, "d4", positive fields of view such as [0.9, 1.1], or both in one '
-            f"list. Got {tta!r} instead."
+            f'tta must be None, "d4", positive fields of view such as [0.9, 1.1], both in one '
+            f"list, or a MultiScaleCrop. Got {tta!r} instead."
         )
     symmetries = _D4 if "d4" in entries else _D4[:1]
     return [View(float(s), turns, mirror) for s in scales or [1.0] for turns, mirror in symmetries]
-
-
-test_time_views.__test__ = False  # the name is not a test's
 
 
 def central_view(images, size, field):

@@ -4,7 +4,7 @@ import torch
 from torch.nn import functional as F
 
 
-def warp(images, size, *, zoom, angle, mirror, shift_x, shift_y):
+def warp(images, size, *, zoom, angle, mirror, shift_x, shift_y, fill="reflection"):
     """Return `images` seen through one affine map each, resampled once.
 
     Parameters
@@ -21,11 +21,12 @@ def warp(images, size, *, zoom, angle, mirror, shift_x, shift_y):
         1, or -1 for a mirrored image.
     shift_x, shift_y : Tensor of shape (n,)
         Shift of the centre, as a fraction of the shorter side.
+    fill : {"reflection", "border", "zeros"}, default="reflection"
+        What lies outside the frame.
 
     Returns
     -------
     Tensor of shape (n, n_channels, *size)
-        What lies outside the frame is filled by reflection.
     """
     height, width = images.shape[2:]
     side, out = min(height, width), min(size)
@@ -40,4 +41,4 @@ def warp(images, size, *, zoom, angle, mirror, shift_x, shift_y):
         dim=1,
     )
     grid = F.affine_grid(theta, (len(images), images.shape[1], *size), align_corners=False)
-    return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+    return F.grid_sample(images, grid, padding_mode=fill, align_corners=False)

@@ -3,6 +3,7 @@
 import difflib
 import inspect
 
+from galaxy_sklearn.networks._alexnet import AlexNet
 from galaxy_sklearn.networks._dieleman import Dieleman
 from galaxy_sklearn.networks._galaxy10 import (
     Galaxy10CNN,
@@ -20,6 +21,7 @@ from galaxy_sklearn.networks._zhu_cnn7 import ZhuCNN7
 from galaxy_sklearn.networks._zhu_resnet import ZhuResNet26
 
 _NETWORKS = {
+    "alexnet": AlexNet,
     "dieleman": Dieleman,
     "galaxy10_cnn": Galaxy10CNN,
     "galaxy10_cnn2": Galaxy10CNN2,
@@ -41,6 +43,12 @@ _TIMM = "timm/"
 def available():
     """Return the names of this package's own networks, sorted."""
     return sorted(_NETWORKS)
+
+
+def has_published_weights(name):
+    """Tell whether a network can be built with ``pretrained=True``."""
+    network = TimmNetwork if name.startswith(_TIMM) else _NETWORKS.get(name)
+    return network is not None and "pretrained" in inspect.signature(network).parameters
 
 
 def build_network(name, n_channels, n_classes, image_size, **params):

@@ -1,13 +1,15 @@
 """Any model of timm as a network."""
 
 import timm
+import torch
+from timm.models import adapt_input_conv, group_parameters
 from torch import nn
 
-from galaxy_sklearn.networks._layers import check_smallest_side
+from galaxy_sklearn.networks._layers import check_smallest_side, dense_relu, seen_size
 
 
 class TimmNetwork(nn.Module):
-    """A model of timm with a fresh last layer.
+    """A model of timm with a fresh last layer, or with the head of a publication.
 
     Parameters
     ----------
@@ -24,8 +26,13 @@ class TimmNetwork(nn.Module):
         Start from the library's published weights (downloaded once).
     input_size : int, default=None
         Side in pixels that images are resized to; None leaves them as they are.
+    head_units : sequence of int, default=None
+        Dense layers with ReLU between the feature maps and the logits, in place of timm's head:
+        ``(1024,)`` is the head of Guo et al. (2023).
+    head_pooling : {"flatten", "average"}, default="flatten"
+        How feature maps enter these dense layers.
     dropout : float, default=0.0
-        Dropout before the last layer.
+        Dropout before the last layer, and after each dense layer of `head_units`.
     model_params : dict, default=None
         Further keyword arguments for `timm.create_model`.
 
@@ -46,6 +53,8 @@ class TimmNetwork(nn.Module):
         model,
         pretrained=False,
         input_size=None,
+        head_units=None,
+        head_pooling="flatten",
         dropout=0.0,
         model_params=None,
     ):
@@ -53,15 +62,41 @@ class TimmNetwork(nn.Module):
         if input_size is None:
             check_smallest_side(f"timm/{model}", image_size, 32)
         self.input_size = input_size
+        own_head = head_units is not None
         self.model = self._create(
             model,
             pretrained,
             in_chans=n_channels,
-            num_classes=n_classes,
-            drop_rate=dropout,
+            num_classes=0 if own_head else n_classes,
+            drop_rate=0.0 if own_head else dropout,
             **(model_params or {}),
         )
+        self.neck = self.classifier = None
         self.n_embedding = self.model.num_features
+        if own_head:
+            if hasattr(self.model, "pre_logits"):
+                self.model.pre_logits = nn.Identity()  # the dense layers of VGG
+            size = (n_channels, *seen_size(image_size, input_size))
+            self._add_head(size, n_classes, head_units, head_pooling, dropout)
+
+    def _add_head(self, size, n_classes, units, pooling, dropout):
+        if pooling not in ("flatten", "average"):
+            raise ValueError(
+                f"head_pooling of a timm network must be 'flatten' or 'average'; got {pooling!r}."
+            )
+        self.model.eval()
+        with torch.no_grad():
+            maps = self.model.forward_features(torch.zeros(1, *size))
+        self.model.train()
+        layers = [nn.AdaptiveAvgPool2d(1)] if pooling == "average" else []
+        fan_in = maps.shape[1] if pooling == "average" else maps[0].numel()
+        layers.append(nn.Flatten())
+        for fan_out in units:
+            layers += dense_relu(fan_in, fan_out, dropout)
+            fan_in = fan_out
+        self.neck = nn.Sequential(*layers)
+        self.n_embedding = fan_in
+        self.classifier = nn.Linear(fan_in, n_classes)
 
     @staticmethod
     def _create(model, pretrained, **kwargs):
@@ -88,8 +123,44 @@ class TimmNetwork(nn.Module):
 
     def forward_head(self, x, pre_logits=False):
         """Return logits (n, n_classes), or the embedding (n, n_embedding)."""
-        return self.model.forward_head(x, pre_logits=pre_logits)
+        if self.neck is None:
+            return self.model.forward_head(x, pre_logits=pre_logits)
+        x = self.neck(x)
+        return x if pre_logits else self.classifier(x)
 
     def forward(self, x):
         """Return logits (n, n_classes) of images (n, n_channels, height, width)."""
-        return self.model(x)
+        return self.forward_head(self.forward_features(x))
+
+    @property
+    def fresh_layers(self):
+        """Prefixes of the layers that published weights do not fill."""
+        if self.neck is not None:
+            return ("neck.", "classifier.")
+        names = self.model.pretrained_cfg.get("classifier") or ()
+        names = (names,) if isinstance(names, str) else names
+        return tuple(f"model.{name}." for name in names)
+
+    def parameter_stages(self):
+        """Return the names of the parameters by stage, from the input on; the head is last."""
+        groups = group_parameters(self.model, self.model.group_matcher(coarse=True))
+        stages = [[f"model.{name}" for name in groups[key]] for key in sorted(groups)]
+        stages = [[name for name in one if not self._is_fresh(name)] for one in stages]
+        head = [name for name, _ in self.named_parameters() if self._is_fresh(name)]
+        return [*(stage for stage in stages if stage), head]
+
+    def _is_fresh(self, name):
+        return name.startswith(self.fresh_layers)
+
+    def adapt_weights(self, weights):
+        """Return weights as timm publishes them, by this network's names and for its bands."""
+        if any(name.startswith("model.") for name in weights):
+            return weights
+        weights = {f"model.{name}": tensor for name, tensor in weights.items()}
+        first = self.model.pretrained_cfg.get("first_conv")
+        for name in (first,) if isinstance(first, str) else first or ():
+            key = f"model.{name}.weight"
+            if key in weights:
+                n_channels = self.get_parameter(key).shape[1]
+                weights[key] = adapt_input_conv(n_channels, weights[key])
+        return weights

@@ -7,25 +7,31 @@ from pathlib import Path
 import joblib
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
 from galaxy_sklearn._training.checkpoint import Checkpoint, fingerprint
-from galaxy_sklearn._training.data import field_of_view, pixel_statistics, split_evenly
+from galaxy_sklearn._training.data import (
+    field_of_view,
+    pixel_statistics,
+    read_rows,
+    split_evenly,
+)
 from galaxy_sklearn._training.device import memory_format, resolve_device, resolve_precision
 from galaxy_sklearn._training.loop import BestEpoch, EpochLoop, plain_history
-from galaxy_sklearn._training.model import ImageModel
+from galaxy_sklearn._training.model import AppliedTransformer, ImageModel, whiten
 from galaxy_sklearn._training.net import TrainingNet
+from galaxy_sklearn._training.optimizers import OPTIMIZERS
 from galaxy_sklearn._training.pretrained import load_trunk, read_weights
 from galaxy_sklearn._training.seeding import draw_seed, epoch_seed, forked_torch
+from galaxy_sklearn._training.stages import stage_rates
 from galaxy_sklearn._validation import is_image_sequence, require_finite, validate_images
 from galaxy_sklearn.augmentation._galaxy import GalaxyAugmentation
-from galaxy_sklearn.augmentation._views import test_time_views
-from galaxy_sklearn.networks._registry import build_network
+from galaxy_sklearn.augmentation._views import prediction_views
+from galaxy_sklearn.networks._registry import build_network, has_published_weights
 
 _NESTED = {"network": "network_params", "optimizer": "optimizer_params"}
-_OPTIMIZERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torch.optim.SGD}
 PREDICTION_BATCH = 128
 _NOT_IN_FINGERPRINT = {"verbose", "checkpoint_dir", "device", "callbacks", "tta", "warm_start"}
 
@@ -80,35 +86,55 @@ class ImageNetEstimator(NestedParamsMixin, BaseEstimator):
         """Return the number of steps in an epoch."""
         return len(split_evenly(n_samples, self._batch_size(n_samples))) - 1
 
-    def _n_epochs(self, n_samples):
-        """Return `max_epochs`, or as many as give a small set enough steps and a big one few.
+    def _length(self, n_samples):
+        """Return the number of epochs and of optimiser steps in a fit.
 
-        About 1,000 optimiser steps, growing with the square root of the size beyond 2,000 images.
+        Epochs are `max_epochs`, or as many as give a small set enough steps and a big one few:
+        about 1,000, growing with the square root of the size beyond 2,000 images.
         """
-        if self.max_epochs != "auto":
-            return self.max_epochs
-        n_steps = 1000 * math.sqrt(max(1.0, n_samples / 2000))
-        return max(4, round(n_steps / self._n_steps(n_samples)))
+        an_epoch = self._n_steps(n_samples)
+        if self.max_steps is not None:
+            return math.ceil(self.max_steps / an_epoch), self.max_steps
+        n_epochs = self.max_epochs
+        if n_epochs == "auto":
+            n_steps = 1000 * math.sqrt(max(1.0, n_samples / 2000))
+            n_epochs = max(4, round(n_steps / an_epoch))
+        return n_epochs, n_epochs * an_epoch
 
     def _build_model(self, images, weights, n_outputs):
         params = dict(self.network_params or {})
         if self.pretrained is True:
-            if not self.network.startswith("timm/"):
+            if not has_published_weights(self.network):
                 raise ValueError(
-                    f"{type(self).__name__}(pretrained=True) needs a network of timm: there are "
-                    f"no published weights for {self.network!r}."
+                    f"{type(self).__name__}(pretrained=True) needs 'alexnet' or a network of "
+                    f"timm: there are no published weights for {self.network!r}."
                 )
             params["pretrained"] = True
         height, width, channels = self.image_shape_
         network = build_network(self.network, channels, n_outputs, (height, width), **params)
         self._load_pretrained(network)
-        mean, std = pixel_statistics(images, weights)
+        mean, std, finish = self._standardisation(images, weights)
         field = self._field(network, images)
-        model = ImageModel(network, mean, std, image_size=(height, width), field=field)
+        model = ImageModel(
+            network, mean, std, image_size=(height, width), field=field, finish=finish
+        )
         dtype = resolve_precision(self.precision, self._device(), network.dtype)
         layout = memory_format(self._device(), dtype)
         stored = torch.float64 if dtype == torch.float64 else torch.float32
         return model.to(dtype=stored, memory_format=layout), dtype
+
+    def _standardisation(self, images, weights):
+        """Return mean and deviation to take out of raw pixels, and what finishes the views."""
+        if self.standardize == "training":
+            return *pixel_statistics(images, weights), None
+        as_uint8 = self.pixel_kind_ == "uint8"
+        mean = np.zeros(self.image_shape_[2])
+        finish = whiten
+        if self.standardize != "image":
+            some = read_rows(images, np.arange(min(len(images), 64)))
+            transformer = clone(self.standardize).fit(some)
+            finish = AppliedTransformer(transformer, as_uint8=as_uint8)
+        return mean, mean + (255.0 if as_uint8 else 1.0), finish
 
     def _field(self, network, images):
         if self.field != "auto":
@@ -128,7 +154,6 @@ class ImageNetEstimator(NestedParamsMixin, BaseEstimator):
 
     def _build_net(self, images, weights, n_outputs, *, seed):
         model, dtype = self._build_model(images, weights, n_outputs)
-        undecayed = [name for name, p in model.named_parameters() if p.ndim <= 1]
         device = self._device()
         return TrainingNet(
             model,
@@ -137,13 +162,14 @@ class ImageNetEstimator(NestedParamsMixin, BaseEstimator):
             dtype=dtype,
             augmentation=self._augmentation(),
             schedule=self.schedule,
+            freeze=self.freeze,
             ema_decay=self.ema_decay,
             seed=seed,
             compiled=self.compile,
-            optimizer=_OPTIMIZERS[self.optimizer],
+            optimizer=OPTIMIZERS[self.optimizer],
             optimizer__weight_decay=self.weight_decay,
             optimizer__fused=device.type != "mps",
-            optimizer__param_groups=[(name, {"weight_decay": 0.0}) for name in undecayed],
+            optimizer__param_groups=self._parameter_groups(model),
             **{f"optimizer__{k}": v for k, v in (self.optimizer_params or {}).items()},
             lr=self.learning_rate,
             batch_size=self._batch_size(len(images)),
@@ -152,12 +178,34 @@ class ImageNetEstimator(NestedParamsMixin, BaseEstimator):
             verbose=0,
         )
 
+    def _parameter_groups(self, model):
+        """Return skorch's groups of the parameters that are not treated as most are."""
+        rates = stage_rates(model.network, self.learning_rate, self.layer_decay)
+        groups = []
+        for name, parameter in model.named_parameters():
+            settings = {} if parameter.ndim > 1 else {"weight_decay": 0.0}
+            if self.layer_decay != 1:
+                settings["lr"] = rates[name.removeprefix("network.")]
+            if settings:
+                groups.append((name, settings))
+        return groups
+
     def _train(self, dataset, n_outputs, *, validate=None):
-        """Train a fresh net, or the held one again under `warm_start`, on `dataset`."""
+        """Train on `dataset`, from `n_restarts` seeds, and keep the best run."""
         seed = draw_seed(self.random_state)
-        n_epochs = self._n_epochs(len(dataset))
-        n_steps = n_epochs * self._n_steps(len(dataset))
         earlier = getattr(self, "net_", None) if self.warm_start else None
+        seeds = [seed, *(epoch_seed(seed, run) for run in range(1, self.n_restarts))]
+        self.restart_scores_, best = [], -math.inf
+        for run_seed in seeds:
+            net, n_epochs, score = self._run(dataset, n_outputs, validate, run_seed, earlier)
+            self.restart_scores_.append(score)
+            if score > best or not math.isfinite(best):
+                best, self.n_iter_ = score, n_epochs
+                self._keep(net)
+
+    def _run(self, dataset, n_outputs, validate, seed, earlier):
+        """Train a fresh net, or `earlier` again; return it, its epochs and its score."""
+        n_epochs, n_steps = self._length(len(dataset))
         with forked_torch(self._device()):
             torch.manual_seed(seed)
             net = self._build_net(dataset.images, dataset.weights, n_outputs, seed=seed)
@@ -173,8 +221,9 @@ class ImageNetEstimator(NestedParamsMixin, BaseEstimator):
                 checkpoint=self._checkpoint(dataset, seed),
                 verbose=self.verbose,
             )
-            self.n_iter_ = loop.run()
-        self._keep(net)
+            n_epochs = loop.run()
+        score = -net.history[-1]["train_loss"] if loop.best is None else loop.best.score
+        return net, n_epochs, float(score)
 
     def _keep(self, net):
         self.net_ = net
@@ -207,7 +256,7 @@ class ImageNetEstimator(NestedParamsMixin, BaseEstimator):
                 self.n_iter_ = 0
             else:
                 net = self.net_.place(device).resume_training()
-            net.start_epoch(epoch_seed(net.seed, self.n_iter_))
+            net.start_epoch(self.n_iter_, epoch_seed(net.seed, self.n_iter_))
             net.fit_loop(dataset, epochs=1)
             net.module_.eval()
         self.n_iter_ += 1
@@ -218,7 +267,8 @@ class ImageNetEstimator(NestedParamsMixin, BaseEstimator):
         check_is_fitted(self)
         images = validate_images(self, X, reset=False)
         net = self.net_.place(self._device())
-        views = test_time_views(self.tta)
+        side = min(self.image_shape_[:2])
+        views = prediction_views(self.tta, side=side, field=self.field_)
         parts, row = [], 0
         with tqdm(
             total=len(images),

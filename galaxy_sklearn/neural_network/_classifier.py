@@ -10,7 +10,8 @@ from sklearn.model_selection import train_test_split
 from galaxy_sklearn._training.data import LabelledImages
 from galaxy_sklearn._training.device import PRECISIONS
 from galaxy_sklearn._training.losses import ClassificationLoss
-from galaxy_sklearn._training.net import SCHEDULES
+from galaxy_sklearn._training.optimizers import OPTIMIZERS
+from galaxy_sklearn._training.schedules import SCHEDULES
 from galaxy_sklearn._validation import (
     FRACTION,
     NON_NEGATIVE,
@@ -24,8 +25,9 @@ from galaxy_sklearn._validation import (
     validate_images,
     validate_sample_weight,
 )
-from galaxy_sklearn.augmentation._views import test_time_views
-from galaxy_sklearn.neural_network._base import _OPTIMIZERS, ImageNetEstimator
+from galaxy_sklearn.augmentation._views import MultiScaleCrop, prediction_views
+from galaxy_sklearn.neural_network._base import ImageNetEstimator
+from galaxy_sklearn.neural_network._scoring import validation_score
 
 
 class GalaxyClassifier(
@@ -59,10 +61,17 @@ class GalaxyClassifier(
     augmentation : "galaxy", callable or None, default="galaxy"
         Random views in training, see `galaxy_sklearn.augmentation.GalaxyAugmentation`; None
         trains on the images as they are.
-    tta : None, "d4", float or list of these, default=None
+    standardize : {"training", "image"} or transformer, default="training"
+        ``"training"`` takes the mean of the training pixels out and divides by their deviation.
+        ``"image"`` does so for each view by its own (uint8 pixels divided by 255 first). A
+        transformer of images, such as ``make_pipeline(CLAHE(), MorphologicalOpening())``, is
+        applied to each view instead, after the augmentation, and to what prediction sees; uint8
+        pixels it gets as uint8, and the network divided by 255.
+    tta : None, "d4", float, MultiScaleCrop or list of the first three, default=None
         Views that prediction averages over: the eight rotations and mirror images, fields of
         view relative to the plain one, or both (``["d4", 0.9, 1.1]``). ``"galaxynet"`` gives the
-        same answer for all eight, so that only fields of view change it.
+        same answer for all eight, so that only fields of view change it. Or a
+        `galaxy_sklearn.augmentation.MultiScaleCrop`.
     loss : {"cross_entropy", "logit_adjusted"}, default="logit_adjusted"
         ``"logit_adjusted"`` is cross-entropy that helps rare classes: `adjustment` times the
         logarithm of the class shares is added to the logits in training (Menon et al. 2021).
@@ -80,25 +89,39 @@ class GalaxyClassifier(
         ``optimizer__<name>``.
     learning_rate : float, default=0.003
         Highest learning rate.
-    schedule : {"onecycle", "cosine", "constant"}, default="onecycle"
-        Course of the learning rate over the training.
+    schedule : {"onecycle", "cosine", "constant"} or callable, default="onecycle"
+        Course of the learning rate over the training; or what returns its factor for (step,
+        n_steps), such as `StepDecay`.
     weight_decay : float, default=0.05
         Decay of all weights but biases and normalisation factors.
+    freeze : {"backbone", "encoder", "gradual"} or int, default=None
+        What stays as it is: ``"backbone"``, or ``"encoder"``, which is the same, all but the last
+        layers; ``"gradual"`` also, in the first epoch, and one stage less in each further one. A
+        number freezes as many stages from the input on, or all but as many if negative.
+    layer_decay : float, default=1.0
+        Learning rate of a stage over that of the next one towards the output.
     max_epochs : int or "auto", default="auto"
         Passes over the training set. ``"auto"`` counts steps instead: about 1,000 up to 2,000
         images, and growing with the square root of the number of images beyond.
+    max_steps : int, default=None
+        Optimiser steps to stop after, in place of `max_epochs`.
     batch_size : int or "auto", default="auto"
         About how many images make a step; the set is cut into equal parts and none is dropped.
         ``"auto"`` is 128, and an eighth of a small training set, but at least 32.
     ema_decay : float or None, default=0.998
         Decay of the moving average of the weights that is kept in the end; None keeps the last.
     early_stopping : bool, default=False
-        Set part of the training set aside, stop when its accuracy no longer grows, and keep the
+        Set part of the training set aside, stop when its score no longer grows, and keep the
         weights of the best epoch.
+    scoring : str or callable, default=None
+        Score for `early_stopping`, any of scikit-learn's; None is accuracy.
     validation_fraction : float, default=0.1
         Part set aside under `early_stopping`, with equal class shares.
     n_iter_no_change : int, default=10
-        Epochs without a better accuracy before stopping.
+        Epochs without a better score before stopping.
+    n_restarts : int, default=1
+        Train as often, from different seeds, and keep the run with the best score under
+        `early_stopping`, else with the lowest training loss of its last epoch.
     warm_start : bool, default=False
         Let `fit` start from the weights of the previous fit.
     checkpoint_dir : path-like, default=None
@@ -135,7 +158,9 @@ class GalaxyClassifier(
     loss_curve_ : list of float
         Mean training loss of each epoch.
     validation_scores_ : list of float
-        Validation accuracy of each epoch; empty without `early_stopping`.
+        Validation score of each epoch; empty without `early_stopping`.
+    restart_scores_ : list of float
+        What the runs of `n_restarts` were compared by.
     history_ : list of dict
         All that was recorded in each epoch.
     net_ : skorch.NeuralNet
@@ -158,22 +183,28 @@ class GalaxyClassifier(
         "image_shape": ["array-like", None],
         "field": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="right")],
         "augmentation": [StrOptions({"galaxy"}), callable, None],
-        "tta": [StrOptions({"d4"}), POSITIVE, list, tuple, None],
+        "standardize": [StrOptions({"training", "image"}), HasMethods("transform")],
+        "tta": [StrOptions({"d4"}), POSITIVE, list, tuple, MultiScaleCrop, None],
         "loss": [StrOptions({"cross_entropy", "logit_adjusted"})],
         "adjustment": [NON_NEGATIVE],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "class_weight": [StrOptions({"balanced"}), dict, None],
-        "optimizer": [StrOptions(set(_OPTIMIZERS))],
+        "optimizer": [StrOptions(set(OPTIMIZERS))],
         "optimizer_params": [dict, None],
         "learning_rate": [POSITIVE],
-        "schedule": [StrOptions(set(SCHEDULES))],
+        "schedule": [StrOptions(set(SCHEDULES)), callable],
         "weight_decay": [NON_NEGATIVE],
+        "freeze": [StrOptions({"backbone", "encoder", "gradual"}), Integral, None],
+        "layer_decay": [Interval(Real, 0, 1, closed="right")],
         "max_epochs": [POSITIVE_INT, StrOptions({"auto"})],
+        "max_steps": [POSITIVE_INT, None],
         "batch_size": [POSITIVE_INT, StrOptions({"auto"})],
         "ema_decay": [FRACTION, None],
         "early_stopping": ["boolean"],
+        "scoring": [str, callable, None],
         "validation_fraction": [FRACTION],
         "n_iter_no_change": [POSITIVE_INT],
+        "n_restarts": [POSITIVE_INT],
         "warm_start": ["boolean"],
         "checkpoint_dir": [str, os.PathLike, None],
         "device": [str],
@@ -193,6 +224,7 @@ class GalaxyClassifier(
         image_shape=None,
         field="auto",
         augmentation="galaxy",
+        standardize="training",
         tta=None,
         loss="logit_adjusted",
         adjustment=0.4,
@@ -203,12 +235,17 @@ class GalaxyClassifier(
         learning_rate=0.003,
         schedule="onecycle",
         weight_decay=0.05,
+        freeze=None,
+        layer_decay=1.0,
         max_epochs="auto",
+        max_steps=None,
         batch_size="auto",
         ema_decay=0.998,
         early_stopping=False,
+        scoring=None,
         validation_fraction=0.1,
         n_iter_no_change=10,
+        n_restarts=1,
         warm_start=False,
         checkpoint_dir=None,
         device="auto",
@@ -224,6 +261,7 @@ class GalaxyClassifier(
         self.image_shape = image_shape
         self.field = field
         self.augmentation = augmentation
+        self.standardize = standardize
         self.tta = tta
         self.loss = loss
         self.adjustment = adjustment
@@ -234,12 +272,17 @@ class GalaxyClassifier(
         self.learning_rate = learning_rate
         self.schedule = schedule
         self.weight_decay = weight_decay
+        self.freeze = freeze
+        self.layer_decay = layer_decay
         self.max_epochs = max_epochs
+        self.max_steps = max_steps
         self.batch_size = batch_size
         self.ema_decay = ema_decay
         self.early_stopping = early_stopping
+        self.scoring = scoring
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
+        self.n_restarts = n_restarts
         self.warm_start = warm_start
         self.checkpoint_dir = checkpoint_dir
         self.device = device
@@ -275,7 +318,7 @@ class GalaxyClassifier(
             If X is empty, holds NaN or infinity, or does not fit y; if fewer than two classes
             have weight; if a parameter is out of range; if the network does not take such images.
         """
-        test_time_views(self.tta)
+        prediction_views(self.tta)
         again = self.warm_start and hasattr(self, "net_")
         images = validate_images(self, X, reset=not again)
         classes, codes = encode_labels(self, y, len(images))
@@ -391,18 +434,19 @@ class GalaxyClassifier(
             ) from error
 
     def _validator(self, dataset):
-        views = test_time_views(None)
+        views = prediction_views(None)
 
         def validate(net):
             batches = self._batches(dataset.images)
             proba = np.concatenate([net.outputs(batch, views) for batch in batches])
-            right = proba.argmax(1) == dataset.targets
             chosen = proba[np.arange(len(proba)), dataset.targets]
             return {
                 "valid_loss": -np.average(
                     np.log(np.maximum(chosen, 1e-12)), weights=dataset.weights
                 ),
-                "valid_score": np.average(right, weights=dataset.weights),
+                "valid_score": validation_score(
+                    self.scoring, self.classes_, proba, dataset.targets, dataset.weights
+                ),
             }
 
         return validate

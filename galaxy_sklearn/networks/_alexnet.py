@@ -1,0 +1,65 @@
+"""AlexNet, from torchvision."""
+
+from torch import nn
+from torchvision.models import AlexNet_Weights
+from torchvision.models import alexnet as build_alexnet
+
+from galaxy_sklearn.networks._layers import PlainNetwork, check_smallest_side, seen_size
+
+
+class AlexNet(PlainNetwork):
+    """torchvision's AlexNet with a fresh last layer: 57,024,325 parameters for five classes.
+
+    Parameters
+    ----------
+    n_channels : int
+        Bands of the images; other than three, the first layer starts afresh.
+    n_classes : int
+        Number of logits.
+    image_size : tuple of int
+        (height, width) in pixels; at least 63 x 63.
+    dropout : float, default=0.5
+        Dropout before the two hidden dense layers.
+    input_size : int, default=224
+        Side in pixels that images are resized to; None leaves them as they are.
+    pretrained : bool, default=False
+        Start from torchvision's ImageNet weights (downloaded once).
+
+    Raises
+    ------
+    ValueError
+        If the weights can't be had.
+
+    References
+    ----------
+    Krizhevsky (2014), arXiv:1404.5997, which torchvision follows.
+    """
+
+    def __init__(
+        self,
+        n_channels,
+        n_classes,
+        image_size,
+        *,
+        dropout=0.5,
+        input_size=224,
+        pretrained=False,
+    ):
+        check_smallest_side("alexnet", seen_size(image_size, input_size), 63)
+        model = self._create(pretrained, dropout)
+        first = model.features[0]
+        if n_channels != 3:
+            model.features[0] = nn.Conv2d(n_channels, first.out_channels, 11, stride=4, padding=2)
+        neck = nn.Sequential(model.avgpool, nn.Flatten(), *model.classifier[:-1])
+        super().__init__(model.features, neck, 4096, n_classes, input_size)
+
+    @staticmethod
+    def _create(pretrained, dropout):
+        weights = AlexNet_Weights.IMAGENET1K_V1 if pretrained else None
+        try:
+            return build_alexnet(weights=weights, dropout=dropout)
+        except OSError as error:
+            raise ValueError(
+                f"torchvision could not make alexnet with its published weights, from "
+                f"{weights.url} ({type(error).__name__}: {error})"
+            ) from error
