@@ -250,3 +250,8 @@ def test_freezing_by_stages(freeze):
         assert by_stage == sorted(by_stage, key=lambda one: one == {True})  # from the input on
     expected = {"gradual": list(range(n_stages - 1, -1, -1)), 2: [2] * n_stages}
     assert frozen == expected.get(freeze, [n_stages - 3] * n_stages)
+
+
+def test_galaxynet_takes_any_widths():
+    network = _build("galaxynet", widths=(2, 2, 2), depths=(1, 1, 2))
+    assert network(_images(network, 2)).shape == (2, 5)

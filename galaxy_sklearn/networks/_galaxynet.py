@@ -21,8 +21,7 @@ class _Block(nn.Module):
 
     def forward(self, x):
         h = self.pool(self.relu(self.norm1(x)))
-        if self.project is not None:
-            x = self.project(h)
+        x = self.pool(x) if self.project is None else self.project(h)
         return x + self.conv2(self.relu(self.norm2(self.conv1(h))))
 
 

@@ -1,0 +1,364 @@
+"""How a network is trained: schedules, lengths, restarts, frozen parts, finishing of views."""
+
+import math
+from urllib.error import URLError
+
+import numpy as np
+import pytest
+import timm
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from shapes import make_shapes
+from sklearn.base import clone
+from sklearn.metrics import f1_score, make_scorer
+from sklearn.pipeline import make_pipeline
+from torchvision import models
+
+from galaxy_sklearn import GalaxyClassifier
+from galaxy_sklearn._training.model import whiten
+from galaxy_sklearn._training.optimizers import Muon, orthogonalise
+from galaxy_sklearn.augmentation import (
+    ColourJitter,
+    MultiScaleCrop,
+    RotateZoomContrast,
+    ScaleJitterCrop,
+)
+from galaxy_sklearn.neural_network import StepDecay
+from galaxy_sklearn.preprocessing import CLAHE, MorphologicalOpening
+
+
+@pytest.fixture(scope="module")
+def shapes():
+    return make_shapes(120, side=32)
+
+
+def small(**params):
+    defaults = {
+        "max_epochs": 2,
+        "random_state": 0,
+        "network_params": {"widths": (2, 4), "input_size": 16},
+    }
+    return GalaxyClassifier(**(defaults | params))
+
+
+def weights(model):
+    return {k: v.clone() for k, v in model.net_.module_.network.state_dict().items()}
+
+
+def learning_rates(model, X, y):
+    seen = []
+
+    class Watch:
+        def __call__(self, step, n_steps):
+            seen.append((step, n_steps))
+            return 1.0
+
+    model.set_params(schedule=Watch()).fit(X, y)
+    return seen
+
+
+# The course and the length of training
+
+
+def test_steps_of_the_published_schedule():
+    schedule = StepDecay([30_000, 60_000])
+    rates = [0.1 * schedule(step, 72_000) for step in (0, 29_999, 30_000, 59_999, 60_000, 71_999)]
+    assert rates == pytest.approx([0.1, 0.1, 0.01, 0.01, 0.001, 0.001])
+    assert StepDecay([0.5], factor=0.5)(50, 100) == 0.5
+    assert StepDecay([0.5], factor=0.5)(49, 100) == 1
+    assert clone(small(schedule=schedule)).schedule == schedule
+    with pytest.raises(ValueError, match=r"StepDecay needs positive milestones; got \[0\]"):
+        StepDecay([0])
+
+
+@pytest.mark.parametrize("max_steps", [1, 3, 4, 7])
+def test_training_stops_at_the_very_step(shapes, max_steps):
+    X, y = shapes
+    model = small(max_steps=max_steps, batch_size=30)  # four steps an epoch
+    seen = learning_rates(model, X, y)
+    assert seen == [(step, max_steps) for step in range(max_steps)]
+    assert model.n_iter_ == math.ceil(max_steps / 4)
+    assert 0 <= model.history_[-1]["train_accuracy"] <= 1
+
+
+def test_the_best_of_several_runs_is_kept(shapes):
+    X, y = shapes
+    common = {"early_stopping": True, "validation_fraction": 0.3, "scoring": "neg_log_loss"}
+    model = small(n_restarts=3, **common).fit(X, y)
+    assert len(set(model.restart_scores_)) > 1
+    assert max(model.validation_scores_) == max(model.restart_scores_)
+    again = small(n_restarts=3, **common).fit(X, y)
+    np.testing.assert_array_equal(model.predict_proba(X), again.predict_proba(X))
+    losses = small(n_restarts=2).fit(X, y)
+    assert -losses.loss_curve_[-1] == pytest.approx(max(losses.restart_scores_))
+
+
+def test_early_stopping_follows_any_score(shapes):
+    X, y = shapes
+    common = {"early_stopping": True, "validation_fraction": 0.3}
+    loss = small(scoring="neg_log_loss", **common).fit(X, y)
+    recorded = [-row["valid_loss"] for row in loss.history_]
+    assert loss.validation_scores_ == pytest.approx(recorded, rel=1e-6)
+    rare = make_scorer(f1_score, labels=["ring"], average="macro", zero_division=0.0)
+    assert 0 <= small(scoring=rare, **common).fit(X, y).validation_scores_[-1] <= 1
+    for name in ("balanced_accuracy", "roc_auc_ovr", "f1_macro"):
+        assert np.isfinite(small(scoring=name, **common).fit(X, y).validation_scores_).all()
+
+
+# Optimisers
+
+
+@pytest.mark.parametrize("shape", [(8, 30), (30, 8), (16, 16)])
+def test_orthogonalising_evens_the_singular_values_and_keeps_the_directions(shape):
+    matrix = torch.randn(*shape, generator=torch.Generator().manual_seed(0))
+    values = torch.linalg.svdvals(orthogonalise(matrix))
+    assert values.min() > 0.6
+    assert values.max() < 1.3
+    u, _, v = torch.linalg.svd(matrix, full_matrices=False)
+    nearest = u @ v
+    found = orthogonalise(matrix)
+    assert torch.nn.functional.cosine_similarity(found.flatten(), nearest.flatten(), dim=0) > 0.97
+    assert not orthogonalise(torch.zeros(shape)).any()
+
+
+def test_muon_is_adamw_where_there_are_no_filters():
+    start = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
+    ours, theirs = (start.clone().requires_grad_() for _ in range(2))
+    settings = {"lr": 0.1, "weight_decay": 0.3, "betas": (0.9, 0.99)}
+    muon, adamw = Muon([ours], **settings), torch.optim.AdamW([theirs], **settings)
+    for step in range(5):
+        for parameter, optimizer in ((ours, muon), (theirs, adamw)):
+            optimizer.zero_grad()
+            (parameter.sin() * (step + 1)).sum().backward()
+            optimizer.step()
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_muon_learns_and_resumes(shapes, tmp_path):
+    X, y = shapes
+    model = small(optimizer="muon", max_epochs=12, learning_rate=0.01).fit(X, y)
+    assert model.score(X, y) > 0.9
+    whole = small(optimizer="muon", checkpoint_dir=tmp_path).fit(X, y)
+    again = small(optimizer="muon", checkpoint_dir=tmp_path).fit(X, y)
+    np.testing.assert_array_equal(whole.predict_proba(X), again.predict_proba(X))
+
+
+# Frozen and slow parts
+
+
+def test_a_frozen_backbone_stays_to_the_bit(shapes):
+    X, y = shapes
+    first = small(ema_decay=None).fit(X, y)
+    path_free = small(freeze="backbone", warm_start=True, ema_decay=None)
+    path_free.fit(X, y)
+    before = weights(path_free)
+    path_free.fit(X, y)
+    after = weights(path_free)
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {"classifier.weight", "classifier.bias"}
+    assert {k for k, v in weights(first).items() if not torch.equal(v, before[k])} - changed
+
+
+def test_gradual_unfreezing_reaches_the_first_stage_last(shapes):
+    X, y = shapes
+    common = {"warm_start": True, "freeze": "gradual", "ema_decay": None}
+    model = small(max_epochs=1, **common).fit(X, y)
+    start = weights(model)
+    n_stages = 5
+    model.set_params(max_epochs=n_stages - 1).fit(X, y)
+    late = weights(model)
+    assert torch.equal(start["stem.weight"], late["stem.weight"])
+    assert not torch.equal(start["blocks.1.conv1.weight"], late["blocks.1.conv1.weight"])
+
+
+def test_layer_decay_slows_the_early_stages(shapes):
+    X, y = shapes
+    model = small(layer_decay=0.5, learning_rate=0.01).fit(X, y)
+    groups = model._parameter_groups(model.net_.module_)
+    rates = {name.removeprefix("network."): settings["lr"] for name, settings in groups}
+    assert rates["classifier.weight"] == pytest.approx(0.01)
+    assert rates["stem.weight"] == pytest.approx(0.01 * 0.5 ** (len(set(rates.values())) - 1))
+    held = {group["initial_lr"] for group in model.net_.optimizer_.param_groups}
+    assert set(rates.values()) <= held
+
+
+# What is done to views last
+
+
+def test_whitening_is_tensorflow_s():
+    images = np.random.default_rng(0).random((3, 5, 6, 3)).astype(np.float32)
+    images[2] = 0.25  # no contrast at all
+    flat = images.reshape(3, -1)
+    deviation = np.maximum(flat.std(1), 1 / math.sqrt(flat.shape[1]))
+    expected = (flat - flat.mean(1, keepdims=True)) / deviation[:, None]
+    found = whiten(torch.from_numpy(images).permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+    np.testing.assert_allclose(found.reshape(3, -1), expected, atol=1e-6)
+
+
+def test_whitened_views_do_not_know_brightness_and_contrast(shapes):
+    X, y = shapes
+    X = X // 2
+    model = small(standardize="image", precision="float32", field=1.0).fit(X, y)
+    np.testing.assert_allclose(
+        model.predict_proba(X * 2 + 1), model.predict_proba(X), rtol=0, atol=0.02
+    )
+    plain = small(precision="float32", field=1.0).fit(X, y)
+    moved = np.abs(plain.predict_proba(X * 2 + 1) - plain.predict_proba(X))
+    assert moved.max() > 0.02
+
+
+def test_a_transformer_sees_what_prediction_sees(shapes):
+    X, y = shapes
+    steps = make_pipeline(CLAHE(clip_limit=2.0), MorphologicalOpening(size=3))
+    common = {"augmentation": None, "field": 1.0, "network": "linear", "network_params": None}
+    inside = small(standardize=steps, **common).fit(X, y)
+    before = clone(steps).fit_transform(X)
+    outside = small(standardize=make_pipeline("passthrough"), **common).fit(before, y)
+    np.testing.assert_array_equal(inside.predict_proba(X), outside.predict_proba(before))
+    assert clone(inside).standardize is not steps
+
+
+# Published augmentations
+
+
+def test_scale_jitter_crops_are_crops():
+    rows, columns = np.mgrid[:240, :240]
+    image = np.stack([rows, columns, rows * 0], -1)[None] / 240.0
+    images = torch.from_numpy(image).permute(0, 3, 1, 2).float().repeat(400, 1, 1, 1)
+    plain = ScaleJitterCrop(brightness=0, contrast=(1, 1), saturation=(1, 1), hue=0)
+    views = plain(images, (64, 64), field=1.0, generator=torch.Generator().manual_seed(0))
+    assert views.shape == (400, 3, 64, 64)
+    span = (views[:, :2].amax((2, 3)) - views[:, :2].amin((2, 3))) * 240 * 64 / 63
+    torch.testing.assert_close(span[:, 0], span[:, 1], rtol=1e-3, atol=1e-2)  # quarter turns only
+    assert 170 * 0.8 - 0.5 < span.min() < 175 * 0.8
+    assert 235 * 0.8 < span.max() < 240 * 0.8 + 0.5
+    centre = views[:, :2].mean((2, 3)) * 240 + 0.5
+    assert (centre - 120).abs().max() <= 240 * 8 / 80 + 0.6
+    assert (centre - 120).abs().max() > 10
+    with pytest.raises(ValueError, match="takes crops of up to 240 pixels; .* has 100"):
+        plain(images[:, :, :100], (64, 64), field=1.0, generator=torch.Generator())
+
+
+def test_colour_jitter_moves_what_it_says():
+    generator = torch.Generator().manual_seed(0)
+    images = torch.rand(50, 3, 8, 8, generator=generator)
+    grey = images.mean((1, 2, 3))
+    brighter = ColourJitter(brightness=0.2)(images, generator) - images
+    assert brighter.flatten(1).std(1).max() < 1e-6
+    assert 0.15 < brighter.abs().max() <= 0.2
+    hue = ColourJitter(hue=0.5)(images, generator)
+    torch.testing.assert_close(hue.mean((1, 2, 3)), grey)
+    assert (hue - images).abs().max() > 0.1
+    pale = ColourJitter(saturation=(0, 0))(images, generator)
+    assert pale.std(1).max() < 1e-6
+    one_band = images[:, :1]
+    torch.testing.assert_close(
+        ColourJitter(saturation=(0, 0), hue=0.5)(one_band, generator), one_band
+    )
+
+
+def test_a_third_of_a_turn_changes_red_to_green():
+    from galaxy_sklearn.augmentation._zhu import rotate_hue
+
+    red = torch.tensor([1.0, 0, 0]).view(1, 3, 1, 1)
+    green = rotate_hue(red, torch.tensor([1 / 3])).flatten()
+    torch.testing.assert_close(green, torch.tensor([0.0, 1, 0]), atol=1e-6, rtol=0)
+
+
+def test_rotation_zoom_contrast_is_black_outside():
+    images = torch.ones(20, 3, 32, 32)
+    augment = RotateZoomContrast(zoom=(1.5, 1.5), contrast=(1, 1))
+    views = augment(images, (32, 32), field=1.0, generator=torch.Generator().manual_seed(0))
+    assert views[:, :, 0, 0].abs().max() == 0
+    assert views[:, :, 16, 16].min() == 1
+
+
+def test_multi_scale_crop_is_the_mean_of_its_scales(shapes):
+    X, y = shapes
+    large = np.stack([np.asarray(Image.fromarray(image).resize((250, 250))) for image in X[:6]])
+    model = small(
+        network="simple_cnn", network_params=None, image_shape=(250, 250, 3), max_epochs=1
+    )
+    model.fit(large, y[:6])
+    sizes = [180, 200, 220, 240]
+    single = [model.set_params(tta=MultiScaleCrop([size])).predict_proba(large) for size in sizes]
+    every = model.set_params(tta=MultiScaleCrop(sizes)).predict_proba(large)
+    np.testing.assert_allclose(every, np.mean(single, axis=0), atol=1e-12)
+    half = model.set_params(tta=MultiScaleCrop([200], central=0.625)).predict_proba(large)
+    relative = model.set_params(tta=0.5 / model.field_).predict_proba(large)
+    np.testing.assert_allclose(half, relative, atol=1e-12)
+    with pytest.raises(ValueError, match="crops of up to 400 pixels; .* has 250"):
+        model.set_params(tta=MultiScaleCrop([400])).predict_proba(large)
+    with pytest.raises(ValueError, match="MultiScaleCrop needs positive sizes"):
+        MultiScaleCrop([])
+
+
+# Weights of others
+
+
+@pytest.fixture(scope="module")
+def timm_weights(tmp_path_factory):
+    torch.manual_seed(5)
+    state = timm.create_model("resnet18", num_classes=1000).state_dict()
+    folder = tmp_path_factory.mktemp("weights")
+    save_file(state, folder / "resnet18.safetensors")
+    torch.save({"state_dict": state}, folder / "resnet18.pth")
+    return folder, state
+
+
+@pytest.mark.parametrize("ending", ["safetensors", "pth"])
+@pytest.mark.parametrize("head", [None, (16,)])
+def test_a_file_of_timm_s_weights_fills_the_backbone(shapes, timm_weights, ending, head):
+    X, y = shapes
+    folder, state = timm_weights
+    model = GalaxyClassifier(
+        "timm/resnet18",
+        network_params={"head_units": head, "head_pooling": "average"},
+        pretrained=folder / f"resnet18.{ending}",
+        freeze="backbone",
+        max_epochs=1,
+        random_state=0,
+        ema_decay=None,
+    ).fit(X, y)
+    own = weights(model)
+    for name, tensor in state.items():
+        if not name.startswith("fc."):
+            assert torch.equal(own[f"model.{name}"], tensor), name
+
+
+def test_weights_for_three_bands_serve_one_band(shapes, timm_weights):
+    X, y = shapes
+    folder, state = timm_weights
+    model = GalaxyClassifier(
+        "timm/resnet18",
+        pretrained=folder / "resnet18.safetensors",
+        freeze="backbone",
+        max_epochs=1,
+        ema_decay=None,
+    ).fit(X[..., :1], y)
+    first = weights(model)["model.conv1.weight"]
+    torch.testing.assert_close(first, state["conv1.weight"].sum(1, keepdim=True))
+
+
+def test_the_first_layer_that_differs_is_named(shapes, timm_weights, tmp_path):
+    X, y = shapes
+    _, state = timm_weights
+    lacking = {name: tensor for name, tensor in state.items() if "layer2.0.conv1" not in name}
+    save_file(lacking, tmp_path / "lacking.safetensors")
+    model = GalaxyClassifier("timm/resnet18", pretrained=tmp_path / "lacking.safetensors")
+    with pytest.raises(ValueError, match=r"layer 'model.layer2.0.conv1.weight' is missing"):
+        model.fit(X, y)
+
+
+def test_offline_the_sentence_says_what_was_tried(shapes, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise URLError("no route to host")
+
+    monkeypatch.setattr(models._api, "load_state_dict_from_url", refuse)
+    X, y = shapes
+    model = GalaxyClassifier("alexnet", pretrained=True, max_epochs=1)
+    with pytest.raises(ValueError, match=r"published weights, from https://.*no route to host"):
+        model.fit(X, y)
+    with pytest.raises(ValueError, match="needs 'alexnet' or a network of timm"):
+        small(pretrained=True).fit(X, y)
