@@ -23,6 +23,7 @@ _SUBPACKAGES = (
     "networks",
     "neural_network",
     "preprocessing",
+    "recipes",
     "semi_supervised",
 )
 

@@ -31,6 +31,7 @@ MAY_IMPORT = {
     "_training": BASE | DATA | {"networks", "augmentation"},
     "neural_network": BASE | DATA | {"_training", "networks", "augmentation"},
     "semi_supervised": BASE | DATA | {"metrics"},
+    "recipes": BASE | DATA | {"_training", "augmentation", "neural_network", "semi_supervised"},
     "app": BASE | DATA | {"inspection", "metrics", "neural_network"},
 }
 NEVER = {
@@ -44,6 +45,7 @@ NEVER = {
     "neural_network": {"skorch"},
     "inspection": {"skorch"},
     "semi_supervised": {"torch", "skorch", "timm"},
+    "recipes": {"torch", "skorch", "timm"},
     "app": {"skorch"},
 }
 

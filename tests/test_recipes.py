@@ -1,0 +1,147 @@
+"""The published systems: what they are made of, and that they run on image files."""
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+
+from galaxy_sklearn import GalaxyClassifier, recipes
+from galaxy_sklearn.augmentation import MultiScaleCrop, ScaleJitterCrop
+from galaxy_sklearn.datasets import make_galaxies
+from galaxy_sklearn.neural_network import StepDecay
+from galaxy_sklearn.preprocessing import CLAHE, MorphologicalOpening
+from galaxy_sklearn.semi_supervised import PseudoLabelClassifier
+
+NAMES = sorted(set(recipes.__all__) - {"available"})
+NEEDS_WEIGHTS = {"galaxy10_transfer", "guo2023_densenet201", "guo2023_vgg19"}
+SMALL = {  # resized to, then what makes the network cheap enough to run
+    "galaxy10_cnn": (64, {}),
+    "galaxy10_cnn2": (64, {"input_size": 64}),
+    "galaxy10_cnn3": (64, {"input_size": 64}),
+    "galaxy10_cnn5": (64, {"input_size": 64}),
+    "galaxy10_cnn6": (64, {"input_size": 64}),
+    "galaxy10_transfer": (32, {"head_units": (8,)}),
+    "guo2023_densenet201": (32, {"head_units": (8,)}),
+    "guo2023_vgg19": (32, {"head_units": (8,)}),
+    "wu2022_inception_v3": (80, {}),
+    "wu2022_resnet18": (32, {}),
+    "wu2022_self_training": (32, {"input_size": 32}),
+    "wu2022_simple_cnn": (32, {"input_size": 32}),
+    "wu2022_vgg16": (32, {"input_size": 32}),
+    "zhu2019": (None, {"width": 0.0625}),
+    "zhu2019_baseline": (None, {"input_size": 64}),
+}
+
+
+def build(name, **params):
+    extra = {"pretrained": False} if name in NEEDS_WEIGHTS else {}
+    return getattr(recipes, name)(**(extra | params))
+
+
+def pipeline_of(model):
+    return model.estimator if isinstance(model, PseudoLabelClassifier) else model
+
+
+@pytest.fixture(scope="module")
+def galaxies():
+    return make_galaxies(20, image_size=64, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def large_galaxies():
+    return make_galaxies(20, image_size=244, random_state=0)
+
+
+def test_the_table_lists_every_recipe():
+    table = recipes.available()
+    assert table.index.tolist() == NAMES == sorted(SMALL)
+    assert table["published"].between(0, 1).all()
+    assert table.loc["zhu2019", "published"] == pytest.approx(2742 / 2880, abs=1e-6)
+    assert (table["summary"].str.len() > 20).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_recipes_are_clonable_and_state_their_source(name):
+    model = build(name)
+    assert clone(model).get_params().keys() == model.get_params().keys()
+    doc = getattr(recipes, name).__doc__
+    for word in ("Published", "illed in", "Reported"):
+        assert word in doc or name == "zhu2019_baseline", word
+    if name != "wu2022_self_training":
+        assert isinstance(model[-1], GalaxyClassifier)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_recipes_run_on_galaxies(name, galaxies, large_galaxies):
+    size, network = SMALL[name]
+    X, y = large_galaxies if size is None else galaxies
+    model = build(name, max_steps=1, batch_size=8, device="cpu", random_state=0)
+    pipeline = pipeline_of(model)
+    if size is not None:
+        pipeline.set_params(resize__size=size)
+    pipeline.set_params(**{f"galaxyclassifier__network__{k}": v for k, v in network.items()})
+    pipeline.set_params(galaxyclassifier__validation_fraction=0.25)
+    fit_params = {"X_unlabeled": X[:5]} if isinstance(model, PseudoLabelClassifier) else {}
+    if fit_params:
+        model.set_params(max_iter=1)
+    proba = model.fit(X, y, **fit_params).predict_proba(X[:3])
+    assert proba.shape == (3, 5)
+    np.testing.assert_allclose(proba.sum(1), 1)
+
+
+@pytest.mark.parametrize("rival", ["alexnet", "dieleman", "inception_v3", "resnet50", "vgg16"])
+def test_every_rival_of_zhu(rival):
+    model = recipes.zhu2019_baseline(rival)
+    assert model[-1].augmentation == recipes.zhu2019()[-1].augmentation
+    assert model[-1].max_steps == 72_000
+    with pytest.raises(ValueError, match="zhu2019_baseline knows alexnet, .*; got 'lenet'"):
+        recipes.zhu2019_baseline("lenet")
+
+
+def test_zhu_is_to_the_letter():
+    classifier = recipes.zhu2019()[-1]
+    expected = {
+        "network": "zhu_resnet26",
+        "optimizer": "sgd",
+        "optimizer_params": {"momentum": 0.9, "nesterov": True},
+        "learning_rate": 0.1,
+        "schedule": StepDecay([30_000, 60_000], factor=0.1),
+        "max_steps": 72_000,
+        "batch_size": 128,
+        "weight_decay": 1e-4,
+        "augmentation": ScaleJitterCrop((170, 240), resize=80, crop=64),
+        "standardize": "image",
+        "tta": MultiScaleCrop([180, 200, 220, 240]),
+        "ema_decay": None,
+        "label_smoothing": 0.0,
+        "loss": "cross_entropy",
+    }
+    params = classifier.get_params(deep=False)
+    assert {name: params[name] for name in expected} == expected
+
+
+def test_guo_does_things_in_guo_s_order():
+    classifier = recipes.guo2023_densenet201()[-1]
+    assert [type(step) for _, step in classifier.standardize.steps] == [CLAHE, MorphologicalOpening]
+    assert classifier.class_weight == "balanced"
+    assert (classifier.early_stopping, classifier.n_iter_no_change) == (True, 20)
+    assert classifier.pretrained is True
+    assert recipes.guo2023_vgg19()[-1].freeze == "backbone"
+
+
+def test_a_recipe_is_a_start_for_a_search(galaxies):
+    X, y = galaxies
+    model = recipes.galaxy10_cnn(max_epochs=1, random_state=0)
+    grid = {"resize__size": [32, 64], "galaxyclassifier__network__dropout": [0.0]}
+    search = GridSearchCV(model, grid, cv=2, error_score="raise").fit(X, y)
+    assert len(search.cv_results_["params"]) == 2
+    with pytest.raises(ValueError, match="galaxy10_transfer knows mobilenet, .*got 'lenet'"):
+        recipes.galaxy10_transfer("lenet")
+
+
+def test_wu_continues_the_same_network_with_fixed_threshold():
+    model = recipes.wu2022_self_training()
+    assert (model.threshold, model.max_iter, model.min_new_labels) == (0.35, 5, 10)
+    assert model.warm_start
+    assert model.max_divergence is None
+    assert model.estimator[-1].weight_decay == 0.01
