@@ -12,6 +12,7 @@ from sklearn.utils.estimator_checks import (
 )
 
 from galaxy_sklearn import GalaxyClassifier, neural_network, semi_supervised
+from galaxy_sklearn.neural_network import VoteFractionRegressor
 from galaxy_sklearn.semi_supervised import PseudoLabelClassifier
 
 ESTIMATORS = [
@@ -24,6 +25,15 @@ ESTIMATORS = [
         random_state=0,
     ),
     PseudoLabelClassifier(LogisticRegression(max_iter=1000)),
+    VoteFractionRegressor(  # the checks regress on any numbers, which are no fractions of a tree
+        "linear",
+        tree=None,
+        output="identity",
+        augmentation=None,
+        learning_rate=0.1,
+        max_epochs=60,
+        random_state=0,
+    ),
 ]
 
 

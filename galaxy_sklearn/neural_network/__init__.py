@@ -2,5 +2,7 @@
 
 from galaxy_sklearn._training.schedules import StepDecay
 from galaxy_sklearn.neural_network._classifier import GalaxyClassifier
+from galaxy_sklearn.neural_network._vote_distribution import VoteDistribution
+from galaxy_sklearn.neural_network._vote_fractions import VoteFractionRegressor
 
-__all__ = ["GalaxyClassifier", "StepDecay"]
+__all__ = ["GalaxyClassifier", "StepDecay", "VoteDistribution", "VoteFractionRegressor"]

@@ -13,6 +13,7 @@ from tqdm.auto import tqdm
 
 from galaxy_sklearn._training.checkpoint import Checkpoint, fingerprint
 from galaxy_sklearn._training.data import (
+    LabelledImages,
     field_of_view,
     pixel_statistics,
     read_rows,
@@ -190,6 +191,13 @@ class ImageNetEstimator(NestedParamsMixin, BaseEstimator):
                 groups.append((name, settings))
         return groups
 
+    def _dataset(self, images, targets, weights, rows):
+        """Return some rows for training, weights 1 on average."""
+        if not isinstance(rows, slice) and not np.array_equal(rows, np.arange(len(images))):
+            images = images[rows]
+        weights = weights[rows]
+        return LabelledImages(images, targets[rows], weights / weights.mean())
+
     def _train(self, dataset, n_outputs, *, validate=None):
         """Train on `dataset`, from `n_restarts` seeds, and keep the best run."""
         seed = draw_seed(self.random_state)
@@ -282,6 +290,25 @@ class ImageNetEstimator(NestedParamsMixin, BaseEstimator):
                 row += len(batch)
                 bar.update(len(batch))
         return np.concatenate(parts)
+
+    def transform(self, X):
+        """Return embeddings: what the network's last layer sees.
+
+        Parameters
+        ----------
+        X : array-like or ImageSequence
+            Images of the shape and pixel kind seen in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_embedding)
+            Averaged over the views of `tta`.
+        """
+        return self._outputs(X, embed=True)
+
+    @property
+    def _n_features_out(self):
+        return self.net_.module_.network.n_embedding
 
     def _batches(self, images):
         if is_image_sequence(images):

@@ -7,7 +7,6 @@ import numpy as np
 from sklearn.base import ClassifierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.model_selection import train_test_split
 
-from galaxy_sklearn._training.data import LabelledImages
 from galaxy_sklearn._training.device import PRECISIONS
 from galaxy_sklearn._training.losses import ClassificationLoss
 from galaxy_sklearn._training.optimizers import OPTIMIZERS
@@ -411,12 +410,6 @@ class GalaxyClassifier(
                     )
                 self._class_weight[np.searchsorted(self.classes_, label)] = weight
 
-    def _dataset(self, images, codes, weights, rows):
-        if not isinstance(rows, slice):
-            images = images[rows]
-        weights = weights[rows]
-        return LabelledImages(images, codes[rows], weights / weights.mean())
-
     def _split(self, codes):
         if not self.early_stopping:
             return slice(None), None
@@ -489,22 +482,3 @@ class GalaxyClassifier(
         """Return log-probabilities (n_samples, n_classes), or log-odds (n_samples,) of two."""
         log_proba = self.predict_log_proba(X)
         return log_proba if len(self.classes_) > 2 else log_proba[:, 1] - log_proba[:, 0]
-
-    def transform(self, X):
-        """Return embeddings: what the network's last layer sees.
-
-        Parameters
-        ----------
-        X : array-like or ImageSequence
-            Images of the shape and pixel kind seen in `fit`.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_embedding)
-            Averaged over the views of `tta`.
-        """
-        return self._outputs(X, embed=True)
-
-    @property
-    def _n_features_out(self):
-        return self.net_.module_.network.n_embedding

@@ -1,0 +1,576 @@
+"""VoteFractionRegressor: sum rules, unknown votes, planted fractions, honest intervals."""
+
+import io
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from scipy.special import gammaln
+from scipy.stats import dirichlet_multinomial
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+
+from galaxy_sklearn import GalaxyClassifier
+from galaxy_sklearn._training.vote_losses import DirichletMultinomialLoss, FractionLoss, TreeHead
+from galaxy_sklearn.galaxy_zoo import (
+    Answer,
+    DecisionTree,
+    Question,
+    check_votes,
+    convert_votes,
+    load_tree,
+)
+from galaxy_sklearn.neural_network import VoteDistribution, VoteFractionRegressor
+from galaxy_sklearn.preprocessing import ImageReader
+
+SIDE = 16
+KAGGLE = load_tree("gz2_kaggle")
+SMALL = DecisionTree(
+    "small",
+    (
+        Question("smooth", (Answer("yes"), Answer("no", next="edge-on"))),
+        Question("edge-on", (Answer("yes"), Answer("no", next="arms"))),
+        Question("arms", (Answer("one"), Answer("two"), Answer("many"))),
+    ),
+)
+
+
+def planted(n, tree, seed=0):
+    """Return images and conditional fractions that can be read off them.
+
+    Brightness of the disk, its length and a ring's brightness each set one question's votes.
+    """
+    rng = np.random.default_rng(seed)
+    y, x = np.indices((SIDE, SIDE)) - (SIDE - 1) / 2
+    a, b, c = rng.uniform(0, 1, (3, n, 1, 1))
+    radius2 = x**2 / (1 + 3 * b) ** 2 + y**2
+    disk = (0.3 + 0.7 * a) * np.exp(-radius2 / 4)
+    ring = 0.5 * c * np.exp(-((np.hypot(x, y) - 6) ** 2))
+    images = disk + ring + rng.normal(0, 0.02, (n, SIDE, SIDE))
+    a, b, c = a[:, 0, 0], b[:, 0, 0], c[:, 0, 0]
+    parts = []
+    for number, question in enumerate(tree.questions):
+        size = len(question.answers)
+        sign = np.linspace(-3, 3, size)
+        logits = sign * ((a, b, c)[number % 3][:, None] - 0.5) * 2
+        parts.append(np.exp(logits) / np.exp(logits).sum(1, keepdims=True))
+    return np.float32(images[..., None]), np.hstack(parts)
+
+
+def path(tree, conditional):
+    return convert_votes(conditional, tree=tree, source="conditional", target="path")
+
+
+def small(network="simple_cnn", **params):
+    defaults = {"tree": SMALL, "max_epochs": 12, "batch_size": 16, "ema_decay": 0.8}
+    return VoteFractionRegressor(network, **(defaults | {"random_state": 0} | params))
+
+
+def linear(**params):
+    """A fit in full batches, in float64 and without augmentation."""
+    defaults = {"augmentation": None, "batch_size": 1000, "learning_rate": 0.01, "ema_decay": None}
+    return small("linear", **(defaults | params))
+
+
+@pytest.fixture(scope="module")
+def galaxies():
+    X, conditional = planted(260, SMALL)
+    return X[:200], conditional[:200], X[200:], conditional[200:]
+
+
+@pytest.fixture(scope="module")
+def fitted(galaxies):
+    return small().fit(galaxies[0], path(SMALL, galaxies[1]))
+
+
+def mean_vote(y_train, y_test):
+    return np.sqrt(np.nanmean((y_test - np.nanmean(y_train, 0)) ** 2))
+
+
+# ------------------------------------------------------------------------- sum rules
+@pytest.mark.parametrize("name", ["gz2", "gz2_kaggle", "gz_decals_dr5"])
+@pytest.mark.parametrize("normalization", ["softmax", "divisive"])
+def test_any_outputs_whatever_satisfy_every_sum_rule(name, normalization):
+    tree = load_tree(name)
+    head = _head(tree, normalization=normalization)
+    scale = torch.logspace(-3, 6, 2000, dtype=torch.float64)[:, None]
+    outputs = torch.randn(2000, len(tree.answers), generator=torch.manual_seed(0)) * scale
+    outputs[0] = -1e6  # all rectified
+    fractions = head.activation(outputs).numpy()
+    assert np.isfinite(fractions).all()
+    assert fractions.min() >= 0
+    check_votes(fractions, tree=tree, tolerance=1e-9)
+    again = path(tree, head.conditional(outputs).numpy())
+    np.testing.assert_allclose(fractions, again, rtol=0, atol=1e-12)
+
+
+def _head(tree, **params):
+    start = np.full(len(tree.answers), 0.3)
+    arrays = (tree.answer_question, tree.parent_matrix, tree.roots, tree.depth)
+    return TreeHead(*arrays, start=start, **params)
+
+
+@pytest.mark.parametrize("params", [{}, {"normalization": "divisive"}, {"tta": "d4"}])
+@pytest.mark.parametrize("rate", [1e-12, 0.003, 10.0], ids=["untrained", "trained", "exploded"])
+def test_all_predictions_satisfy_every_sum_rule(params, rate):
+    X, conditional = planted(48, KAGGLE)
+    y = path(KAGGLE, conditional)
+    model = small(tree="gz2_kaggle", learning_rate=rate, max_epochs=3, **params).fit(X, y)
+    check_votes(model.predict(X), tree="gz2_kaggle", tolerance=1e-6)
+    conditional = model.predict(X, kind="conditional")
+    check_votes(conditional, tree="gz2_kaggle", kind="conditional", tolerance=1e-6)
+
+
+def test_an_overfitted_network_satisfies_every_sum_rule():
+    X = planted(6, SMALL)[0]
+    first = np.arange(7) == np.array([1, 3, 4])[:, None]
+    y = path(SMALL, np.tile(np.float64(first.any(0)), (6, 1)))  # all volunteers agree
+    y[::2] = [1, 0, 0, 0, 0, 0, 0]
+    model = linear(max_epochs=200, learning_rate=0.1).fit(X, y)
+    assert model.score(X, y) > -0.02
+    check_votes(model.predict(X), tree=SMALL, tolerance=1e-6)
+
+
+def test_the_dirichlet_satisfies_every_sum_rule(galaxies):
+    votes = counts(SMALL, galaxies[1], np.full(200, 30))
+    model = small(loss="dirichlet_multinomial", kind="counts", max_epochs=2, tta="d4")
+    model.fit(galaxies[0], votes)
+    check_votes(model.predict(galaxies[2]), tree=SMALL, tolerance=1e-6)
+
+
+# -------------------------------------------------------------------- what is learned
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"loss": "rmse"},
+        {"normalization": "divisive", "unnormalized_steps": 20},
+        {"output": "sigmoid"},
+        {"output": "identity"},
+        {"loss": "dirichlet_multinomial", "n_votes": 40},
+    ],
+    ids=str,
+)
+def test_planted_fractions_are_recovered(galaxies, params):
+    y_train, y_test = path(SMALL, galaxies[1]), path(SMALL, galaxies[3])
+    model = small(**params).fit(galaxies[0], y_train)
+    assert -model.score(galaxies[2], y_test) < 0.5 * mean_vote(y_train, y_test)
+
+
+def test_training_starts_from_the_mean_vote(galaxies):
+    y = path(SMALL, galaxies[1])
+    mean = y.mean(0)
+    for params in ({}, {"normalization": "divisive"}, {"output": "sigmoid"}):
+        model = linear(max_epochs=1, learning_rate=1e-9, **params).fit(galaxies[0], y)
+        np.testing.assert_allclose(model.predict(galaxies[2]) - mean, 0, atol=0.03)
+
+
+def test_kinds_of_votes_teach_the_same(galaxies):
+    X, conditional = galaxies[:2]
+    votes = counts(SMALL, conditional, np.full(200, 1_000_000))
+    shares = convert_votes(votes, tree=SMALL, source="counts", target="conditional")
+    kinds = {"path": path(SMALL, shares), "conditional": shares, "counts": votes}
+    predicted = [linear(kind=k, max_epochs=4).fit(X, y).predict(X) for k, y in kinds.items()]
+    np.testing.assert_allclose(predicted[1], predicted[0], atol=1e-9)
+    np.testing.assert_allclose(predicted[2], predicted[0], atol=1e-9)
+
+
+def test_score_is_the_rmse_over_known_entries(fitted, galaxies):
+    y = path(SMALL, galaxies[3]).copy()
+    y[::2, 4:] = np.nan
+    errors = fitted.predict(galaxies[2]) - y
+    assert fitted.score(galaxies[2], y) == pytest.approx(-np.sqrt(np.nanmean(errors**2)))
+    weights = np.r_[np.ones(30), np.zeros(30)]
+    some = fitted.score(galaxies[2], y, sample_weight=weights)
+    assert some == pytest.approx(-np.sqrt(np.nanmean(errors[:30] ** 2)))
+
+
+def test_early_stopping_keeps_the_epoch_of_the_lowest_rmse(galaxies):
+    y = path(SMALL, galaxies[1])
+    model = small(early_stopping=True, n_iter_no_change=2, max_epochs=30, learning_rate=0.03)
+    model.fit(galaxies[0], y)
+    assert len(model.validation_scores_) == model.n_iter_
+    held_out = np.random.RandomState(0).permutation(200)[:20]
+    best = max(model.validation_scores_)
+    assert model.score(galaxies[0][held_out], y[held_out]) == pytest.approx(best, abs=1e-4)
+    assert model.n_iter_ == 30 or best not in model.validation_scores_[-2:]
+
+
+# ------------------------------------------------------------------- unknown votes
+def losses():
+    tree_head = _head(SMALL)
+    return {
+        "mse": FractionLoss(tree_head, root=False, unit=np.ones(7)),
+        "rmse": FractionLoss(tree_head, root=True, unit=np.ones(7)),
+        "dirichlet_multinomial": DirichletMultinomialLoss(tree_head),
+    }
+
+
+@pytest.mark.parametrize("name", ["mse", "rmse", "dirichlet_multinomial"])
+def test_unknown_targets_give_no_gradient(name):
+    loss = losses()[name]
+    X, conditional = planted(12, SMALL)
+    y = torch.from_numpy(path(SMALL, conditional) * (20 if name.startswith("d") else 1))
+    outputs = torch.randn(12, 7, generator=torch.manual_seed(1)).double().requires_grad_()
+    holes = y.clone()
+    holes[:, 4:] = torch.nan  # the last question
+    holes[9:] = torch.nan  # the last galaxies
+    value = loss(outputs, holes, torch.ones(12))
+    (gradient,) = torch.autograd.grad(value, outputs)
+    assert torch.isfinite(gradient).all()
+    assert (gradient[:9, :4] != 0).all()
+    assert (gradient[9:] == 0).all()
+    assert (gradient[:, 4:] == 0).all()
+    few = outputs.detach()[:9].requires_grad_()
+    (alone,) = torch.autograd.grad(loss(few, holes[:9], torch.ones(9)), few)
+    torch.testing.assert_close(alone, gradient[:9])
+
+
+@pytest.mark.parametrize("loss", ["mse", "rmse", "dirichlet_multinomial"])
+def test_a_galaxy_without_known_votes_is_as_if_it_were_not_there(galaxies, loss):
+    X, y = galaxies[0][:60], path(SMALL, galaxies[1])[:60].copy()
+    y[40:] = np.nan
+    model = linear(loss=loss, n_votes=30, max_epochs=5)
+    with_them = model.fit(X, y).predict(X)
+    np.testing.assert_array_equal(with_them, model.fit(X[:40], y[:40]).predict(X))
+
+
+def test_a_question_never_answered_does_not_disturb_the_others(galaxies):
+    X, y = galaxies[0], path(SMALL, galaxies[1])
+    holes = y.copy()
+    holes[:, 4:] = np.nan
+    tree = DecisionTree(
+        "cut", (SMALL.questions[0], Question("edge-on", (Answer("yes"), Answer("no"))))
+    )
+    full = linear(max_epochs=5).fit(X, holes).predict(X)
+    cut = linear(max_epochs=5, tree=tree).fit(X, y[:, :4]).predict(X)
+    np.testing.assert_allclose(full[:, :4], cut, atol=1e-12)
+
+
+def test_half_the_votes_unknown_still_teach(galaxies):
+    y = path(SMALL, galaxies[1]).copy()
+    y[np.random.default_rng(0).random(y.shape) < 0.5] = np.nan
+    y_test = path(SMALL, galaxies[3])
+    model = small().fit(galaxies[0], y)
+    assert -model.score(galaxies[2], y_test) < 0.6 * mean_vote(y, y_test)
+
+
+# ------------------------------------------------------------------- distributions
+def counts(tree, conditional, volunteers, seed=0):
+    """Let volunteers walk down the tree."""
+    rng = np.random.default_rng(seed)
+    votes = np.zeros_like(conditional)
+    for question in tree.order:
+        part, parents = tree.question_slices[question], tree.parents[question]
+        asked = votes[:, parents].sum(1).astype(int) if len(parents) else volunteers
+        votes[:, part] = rng.multinomial(asked, conditional[:, part])
+    return votes
+
+
+def simulated(seed, n=400):
+    """Return concentrations, conditional fractions drawn from them, and votes on those."""
+    rng = np.random.default_rng(seed)
+    concentrations = np.exp(rng.uniform(-0.5, 3, (n, 7)))
+    gammas = rng.gamma(concentrations)
+    conditional = np.hstack(
+        [gammas[:, p] / gammas[:, p].sum(1, keepdims=True) for p in SMALL.question_slices]
+    )
+    volunteers = rng.integers(0, 60, n)
+    return concentrations, conditional, volunteers, counts(SMALL, conditional, volunteers, seed)
+
+
+def covered(bounds, truth):
+    known = ~np.isnan(truth) & ~np.isnan(bounds[0])
+    inside = (bounds[0] - 1e-12 <= truth) & (truth <= bounds[1] + 1e-12)
+    return inside[known].mean()
+
+
+@pytest.mark.parametrize("coverage", [0.5, 0.9])
+@pytest.mark.parametrize("kind", ["conditional", "path"])
+def test_intervals_cover_true_fractions_as_often_as_stated(coverage, kind):
+    concentrations, conditional, _, _ = simulated(1)
+    bounds = VoteDistribution(SMALL, concentrations).interval(coverage, kind=kind)
+    truth = conditional if kind == "conditional" else path(SMALL, conditional)
+    assert covered(bounds, truth) == pytest.approx(coverage, abs=0.03)
+
+
+def test_intervals_cover_votes_at_least_as_often_as_stated():
+    concentrations, _, volunteers, votes = simulated(2)
+    shares = convert_votes(votes, tree=SMALL, source="counts", target="conditional")
+    asked = np.add.reduceat(votes, [0, 2, 4], axis=1)
+    distribution = VoteDistribution(SMALL, concentrations)
+    exact = covered(distribution.interval(0.9, n_votes=asked), shares)
+    assert 0.89 < exact < 0.97  # votes are whole numbers: no interval covers 0.9 of them exactly
+    drawn = distribution.interval(0.9, kind="path", n_votes=volunteers)
+    rows = volunteers > 0
+    fractions = votes[rows] / volunteers[rows, None]
+    assert 0.87 < covered([bound[rows] for bound in drawn], fractions) < 0.98
+    narrow = covered(distribution.interval(0.9), shares)
+    assert narrow < exact  # the votes scatter about the fraction that all would give
+
+
+def test_samples_agree_with_the_mean_and_the_sum_rules():
+    distribution = VoteDistribution(SMALL, simulated(3, n=5)[0])
+    fractions = distribution.sample(4000, random_state=0)
+    check_votes(fractions.reshape(-1, 7), tree=SMALL, tolerance=1e-9)
+    np.testing.assert_allclose(fractions.mean(0), distribution.mean(), atol=0.02)
+    votes = distribution.sample(4000, kind="counts", n_votes=[50] * 5, random_state=0)
+    np.testing.assert_array_equal(votes[..., :2].sum(2), 50)
+    np.testing.assert_allclose(votes.mean(0) / 50, distribution.mean(), atol=0.02)
+
+
+def test_the_dirichlet_learns_how_sure_it_can_be():
+    rng = np.random.default_rng(5)
+    X, conditional = planted(600, SMALL, seed=7)
+    truth = np.empty_like(conditional)  # volunteers scatter about what the image shows
+    for part in SMALL.question_slices:
+        gammas = rng.gamma(np.maximum(12 * conditional[:, part], 1e-3))
+        truth[:, part] = gammas / gammas.sum(1, keepdims=True)
+    votes = counts(SMALL, truth, rng.integers(5, 60, 600))
+    votes[::7, 4:] = np.nan
+    model = small(loss="dirichlet_multinomial", kind="counts", augmentation=None)
+    model.fit(X[:400], votes[:400])
+    distribution = model.predict_distribution(X[400:])
+    np.testing.assert_allclose(distribution.mean(), model.predict(X[400:]))
+    assert covered(distribution.interval(0.9), truth[400:]) == pytest.approx(0.9, abs=0.05)
+
+
+def test_the_likelihood_is_that_of_scipy():
+    loss = losses()["dirichlet_multinomial"]
+    votes = np.array([[7, 3, 1, 2, 0, 2, 0], [5, 0, 0, 0, 0, 0, 0]])
+    outputs = torch.randn(2, 7, generator=torch.manual_seed(0)).double()
+    concentrations = loss.activation(outputs).numpy()
+    value, constant, asked = 0.0, 0.0, 0
+    for row, alpha in zip(votes, concentrations):
+        for part in SMALL.question_slices:
+            if row[part].sum():
+                value -= dirichlet_multinomial.logpmf(row[part], alpha[part], row[part].sum())
+                constant += _log_orders(row[part])
+                asked += 1
+    got = float(loss(outputs, torch.from_numpy(votes), torch.ones(2)))
+    assert got == pytest.approx((value + constant) / asked)
+
+
+def _log_orders(votes):
+    """Return the logarithm of the number of orders in which the votes can come."""
+    return gammaln(votes.sum() + 1) - gammaln(votes + 1).sum()
+
+
+def test_distributions_refuse_in_one_sentence():
+    distribution = VoteDistribution(SMALL, np.ones((3, 7)))
+    with pytest.raises(ValueError, match=r"0 < coverage < 1; got 1.5"):
+        distribution.interval(1.5)
+    with pytest.raises(ValueError, match=r"holds 3 galaxies and got n_votes of shape \(2,\)"):
+        distribution.interval(n_votes=[10, 10])
+    with pytest.raises(ValueError, match="needs n_votes to draw counts"):
+        distribution.sample(2, kind="counts")
+
+
+# ------------------------------------------------------------------ divisive outputs
+def test_divisive_shares_are_rectified_outputs_over_their_sum():
+    head = _head(SMALL, normalization="divisive")
+    outputs = torch.tensor([[0.7, -9, 0.1, 0.3, -1, -2, -3]], dtype=torch.float64)
+    shares = head.conditional(outputs)[0].numpy()
+    third = 1 / 3  # where all are rectified, equal shares
+    np.testing.assert_allclose(shares, [1, 0, 0.4, 0.6, third, third, third])
+
+
+def test_the_first_steps_compare_outputs_that_are_not_divided():
+    head = _head(SMALL, normalization="divisive", unnormalized_steps=2).train()
+    outputs = torch.full((1, 7), 0.3, dtype=torch.float64)
+    outputs[0, 0] = 5
+    for _ in range(2):
+        np.testing.assert_allclose(head(outputs)[0], [1] + 6 * [0.6])
+    check_votes(head(outputs).numpy(), tree=SMALL, tolerance=1e-9)
+    head = _head(SMALL, normalization="divisive", unnormalized_steps=2).eval()
+    check_votes(head(outputs).numpy(), tree=SMALL, tolerance=1e-9)
+
+
+# ----------------------------------------------------------------------- tables of y
+def test_columns_come_in_any_order_and_any_catalogue_s_names():
+    X, conditional = planted(40, KAGGLE)
+    y = path(KAGGLE, conditional)
+    shuffled = np.random.default_rng(0).permutation(37)
+    expected = linear(tree="gz2_kaggle", max_epochs=2).fit(X, y).predict(X)
+    for catalogue in ("tree", "kaggle", "hart16"):
+        table = pd.DataFrame(y, columns=KAGGLE.columns(catalogue)).iloc[:, shuffled]
+        table.insert(0, "GalaxyID", range(100, 140))
+        model = linear(tree="gz2_kaggle", max_epochs=2).fit(X, table)
+        np.testing.assert_array_equal(model.predict(X), expected)
+        assert model.answers_ == KAGGLE.answers
+        assert model.score(X, table) == model.score(X, y)
+
+
+def test_any_table_of_fractions_does_without_a_tree():
+    X, conditional = planted(60, SMALL)
+    table = pd.DataFrame(conditional[:, [0, 2]], columns=["smooth", "edge_on"])
+    model = linear(tree=None, output="sigmoid").fit(X, table)
+    assert model.answers_ == ["smooth", "edge_on"]
+    assert model.predict(X).shape == (60, 2)
+    one = linear(tree=None, output="sigmoid").fit(X, table["smooth"])
+    assert one.predict(X).shape == (60,)
+    assert one.predict(X).min() > 0
+    assert one.predict(X).max() < 1
+
+
+def test_predicted_classes_are_those_of_clean_samples(galaxies):
+    X, conditional = planted(60, KAGGLE)
+    for params in ({}, {"output": "sigmoid"}):
+        model = linear(tree="gz2_kaggle", max_epochs=30, **params).fit(X, path(KAGGLE, conditional))
+        scheme = {
+            "smooth": ["smooth-or-featured_smooth >= 0.469"],
+            "not": ["smooth-or-featured_smooth < 0.469"],
+        }
+        classes = model.predict_class(X, scheme=scheme)
+        smooth = model.predict(X)[:, 0] >= 0.469
+        assert 0 < smooth.sum() < 60
+        np.testing.assert_array_equal(classes == "smooth", smooth)
+        known = {"round", "in_between", "cigar", "edge_on", "spiral"}
+        assert set(model.predict_class(X).dropna()) <= known
+
+
+@pytest.mark.parametrize(
+    ("params", "change", "message"),
+    [
+        ({"tree": None}, None, r'VoteFractionRegressor\(output="tree"\) needs a tree'),
+        ({"tree": "gz3"}, None, "load_tree has no tree 'gz3'"),
+        ({"loss": "dirichlet_multinomial"}, None, 'needs kind="counts", or n_votes'),
+        (
+            {"loss": "dirichlet_multinomial", "kind": "counts", "normalization": "divisive"},
+            None,
+            'needs output="tree" and normalization="softmax"',
+        ),
+        ({"kind": "shares"}, None, "'kind' parameter of VoteFractionRegressor must be"),
+        ({}, lambda y: y[:, :5], "need 7 columns"),
+        ({}, lambda y: y[:50], "got 60 images in X and 50 rows in y"),
+        ({}, lambda y: y * 0.9, "must sum to 1 within 0.005"),
+        ({}, lambda y: -y, "must be between 0 and 1: row 0"),
+        ({}, lambda y: y * np.nan, "needs a known target that has weight"),
+        (
+            {"tree": None, "output": "sigmoid"},
+            lambda y: y + 0.5,
+            r'takes fractions between 0 and 1 in y: row \d+, column \d+ holds 1.*identity',
+        ),
+        ({"early_stopping": True, "validation_fraction": 0.999}, None, "cannot set aside"),
+    ],
+)  # fmt: skip
+def test_faults_are_named(galaxies, params, change, message):
+    X, y = galaxies[0][:60], path(SMALL, galaxies[1])[:60]
+    with pytest.raises(ValueError, match=message):
+        linear(**params).fit(X, y if change is None else change(y))
+
+
+def test_what_needs_a_tree_or_the_dirichlet_says_so(fitted, galaxies):
+    assert not hasattr(fitted, "predict_distribution")
+    with pytest.raises(AttributeError, match="has no attribute") as caught:
+        fitted.predict_distribution(galaxies[2])
+    assert "needs loss='dirichlet_multinomial'" in str(caught.value.__cause__)
+    with pytest.raises(AttributeError, match="has no attribute") as caught:
+        VoteFractionRegressor(tree=None).predict_class(galaxies[2])
+    assert "predict_class needs a tree" in str(caught.value.__cause__)
+    with pytest.raises(ValueError, match="takes kind='path' or 'conditional'; got 'counts'"):
+        fitted.predict(galaxies[2], kind="counts")
+
+
+# -------------------------------------------------------------- in scikit-learn's world
+def test_clone_pickle_and_save_keep_the_predictions(fitted, galaxies, tmp_path):
+    expected = fitted.predict(galaxies[2])
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(fitted)).predict(galaxies[2]), expected)
+    fitted.save(tmp_path / "model.joblib")
+    loaded = VoteFractionRegressor.load(tmp_path / "model.joblib")
+    np.testing.assert_array_equal(loaded.predict(galaxies[2]), expected)
+    again = clone(fitted).fit(galaxies[0], path(SMALL, galaxies[1]))
+    np.testing.assert_array_equal(again.predict(galaxies[2]), expected)
+
+
+def test_grid_search_tunes_it_on_a_table_with_holes():
+    X, conditional = planted(60, KAGGLE)
+    y = pd.DataFrame(path(KAGGLE, conditional), columns=KAGGLE.columns("kaggle"))
+    y.iloc[::3, 5:] = np.nan
+    search = GridSearchCV(
+        linear(tree="gz2_kaggle", max_epochs=5),
+        {"learning_rate": [1e-9, 0.01], "output": ["tree", "sigmoid"]},
+        cv=2,
+        error_score="raise",
+    )
+    search.fit(X, y)
+    assert search.best_params_["learning_rate"] == 0.01
+    assert search.best_score_ < 0
+
+
+def test_a_pipeline_reads_files(galaxies, tmp_path):
+    files = []
+    for number, image in enumerate(galaxies[0][:40, ..., 0]):
+        files.append(str(tmp_path / f"{number}.png"))
+        Image.fromarray((np.clip(image, 0, 1) * 255).astype(np.uint8)).save(files[-1])
+    y = path(SMALL, galaxies[1])[:40].copy()
+    y[3] = np.nan
+    model = make_pipeline(ImageReader(), linear()).fit(files, y)
+    assert -model.score(files, y) < mean_vote(y, y)
+    check_votes(model.predict(files), tree=SMALL, tolerance=1e-6)
+
+
+def test_it_starts_from_a_fitted_classifier_and_feeds_other_estimators(galaxies):
+    X, conditional = galaxies[:2]
+    classifier = GalaxyClassifier("simple_cnn", max_epochs=2, random_state=0)
+    classifier.fit(X, conditional[:, 0] > 0.5)
+    y = path(SMALL, conditional)
+    model = small(pretrained=FrozenEstimator(classifier), freeze="backbone", max_epochs=1)
+    model.fit(X, y)
+    trunk = model.net_.module_.network.state_dict()
+    theirs = classifier.net_.module_.network.state_dict()
+    first = next(name for name in trunk if name.endswith("weight"))
+    torch.testing.assert_close(trunk[first], theirs[first])
+    embedding = model.transform(X)
+    assert embedding.shape == (200, len(model.get_feature_names_out()))
+    assert Ridge().fit(embedding, conditional[:, 0]).score(embedding, conditional[:, 0]) > 0.5
+
+
+def test_partial_fit_and_warm_start_go_on(galaxies):
+    X, y = galaxies[0], path(SMALL, galaxies[1])
+    model = linear(warm_start=True, max_epochs=3, learning_rate=0.001).fit(X, y)
+    before = model.score(X, y)
+    assert model.fit(X, y).score(X, y) > before
+    after = model.score(X, y)
+    for _ in range(5):
+        model.partial_fit(X, y)
+    assert model.score(X, y) > after
+    with pytest.raises(ValueError, match="was fitted on 7 columns in y and got 37"):
+        model.set_params(tree="gz2_kaggle").fit(X[:48], path(KAGGLE, planted(48, KAGGLE)[1]))
+
+
+def test_images_without_weight_teach_nothing(galaxies):
+    X, y = galaxies[0][:60], path(SMALL, galaxies[1])[:60]
+    wrong = np.concatenate([y, y[::-1]])
+    weights = np.r_[np.ones(60), np.zeros(60)]
+    weighted = linear(max_epochs=5).fit(np.concatenate([X, X]), wrong, sample_weight=weights)
+    plain = linear(max_epochs=5).fit(X, y)
+    np.testing.assert_allclose(weighted.predict(X), plain.predict(X), atol=1e-9)
+
+
+# ------------------------------------------------------------------------- real data
+def test_real_votes_are_predicted_better_than_by_their_mean(real_data):
+    table = pd.read_csv(real_data / "gz2" / "labels.csv")
+    with np.load(real_data / "gz2" / "images_128px.npz") as packed:
+        jpeg, offset = packed["jpeg"], packed["offset"]
+    rows = np.flatnonzero(table["n_fractions"] > 0)
+    rows = np.random.default_rng(0).permutation(rows)[:300]
+    assert set(table["n_fractions"].iloc[rows]) == {17, 37}
+    X = np.stack([decode(jpeg[offset[row] : offset[row + 1]]) for row in rows])
+    y = table[KAGGLE.columns("kaggle")].iloc[rows]
+    model = VoteFractionRegressor("simple_cnn", max_epochs=8, batch_size=16, random_state=0)
+    model.fit(X[:200], y[:200])
+    check_votes(model.predict(X[200:]), tree="gz2_kaggle", tolerance=1e-6)
+    baseline = mean_vote(y[:200].to_numpy(), y[200:].to_numpy())
+    assert -model.score(X[200:], y[200:]) < 0.9 * baseline
+
+
+def decode(data):
+    image = Image.open(io.BytesIO(data.tobytes()))
+    return np.asarray(image.crop((16, 16, 112, 112)).resize((64, 64)))
