@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "inspection": BASE | DATA | {"metrics"},
     "_training": BASE | DATA | {"networks", "augmentation"},
     "neural_network": BASE | DATA | {"_training", "networks", "augmentation"},
-    "semi_supervised": BASE | DATA | {"metrics"},
+    "semi_supervised": BASE | DATA | {"metrics", "_training", "augmentation", "neural_network"},
     "recipes": BASE | DATA | {"_training", "augmentation", "neural_network", "semi_supervised"},
     "app": BASE | DATA | {"inspection", "metrics", "neural_network"},
 }

@@ -13,7 +13,7 @@ from sklearn.utils.estimator_checks import (
 
 from galaxy_sklearn import GalaxyClassifier, neural_network, semi_supervised
 from galaxy_sklearn.neural_network import VoteFractionRegressor
-from galaxy_sklearn.semi_supervised import PseudoLabelClassifier
+from galaxy_sklearn.semi_supervised import FixMatchClassifier, PseudoLabelClassifier
 
 ESTIMATORS = [
     GalaxyClassifier(
@@ -25,6 +25,16 @@ ESTIMATORS = [
         random_state=0,
     ),
     PseudoLabelClassifier(LogisticRegression(max_iter=1000)),
+    FixMatchClassifier(
+        GalaxyClassifier(
+            "linear",
+            augmentation=None,
+            label_smoothing=0.0,
+            learning_rate=0.1,
+            max_epochs=60,
+            random_state=0,
+        )
+    ),
     VoteFractionRegressor(  # the checks regress on any numbers, which are no fractions of a tree
         "linear",
         tree=None,
@@ -40,7 +50,7 @@ ESTIMATORS = [
 @pytest.mark.filterwarnings("ignore:y contains no unlabeled samples")
 @parametrize_with_checks(ESTIMATORS)
 def test_scikit_learn_common_checks(estimator, check):
-    is_exempt = isinstance(estimator, PseudoLabelClassifier)
+    is_exempt = isinstance(estimator, PseudoLabelClassifier | FixMatchClassifier)
     if is_exempt and getattr(check, "func", None) is check_classifiers_classes:
         # scikit-learn exempts semi-supervised classifiers by name: to them -1 is no class.
         check = partial(check_classifiers_classes, "SelfTrainingClassifier")

@@ -409,7 +409,12 @@ def test_held_out_labels_are_never_trained_on_before_the_end(iris):
             return super().fit(X, y)
 
     model = PseudoLabelClassifier(
-        Watcher(), threshold=0.5, max_iter=1, validation_fraction=0.25, max_divergence=None
+        Watcher(max_iter=1000),
+        threshold=0.5,
+        max_iter=1,
+        validation_fraction=0.25,
+        max_divergence=None,
+        random_state=0,
     )
     model.fit(X, masked)
     n_pseudo = (model.labeled_iter_ > 0).sum()

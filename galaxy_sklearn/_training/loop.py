@@ -106,7 +106,10 @@ class EpochLoop:
         self.net.fit_loop(self.dataset, epochs=1)
         seen = self.net.seen
         self.net.history.record("images_per_second", seen / (perf_counter() - start))
-        self.net.history.record("train_accuracy", float(self.net.hits) / seen)
+        if self.dataset.targets.ndim == 1:
+            self.net.history.record("train_accuracy", float(self.net.hits) / seen)
+        for name, value in self.net.epoch_records().items():
+            self.net.history.record(name, value)
         if self.validate is None:
             return False
         with self.net.averaged_weights():

@@ -153,6 +153,10 @@ class TrainingNet(NeuralNet):
         self.epoch_seed = seed
         self.hits = self.seen = 0
 
+    def epoch_records(self):
+        """Return what else is recorded of an epoch, a dict of floats."""
+        return {}
+
     def get_iterator(self, dataset, training=False):
         """Return the shuffled batches of this epoch."""
         n_left = None if self.n_steps is None else self.n_steps - self.step_count

@@ -2,6 +2,7 @@
 
 from galaxy_sklearn.augmentation._galaxy import GalaxyAugmentation
 from galaxy_sklearn.augmentation._guo import RotateZoomContrast
+from galaxy_sklearn.augmentation._strong import StrongAugmentation
 from galaxy_sklearn.augmentation._views import MultiScaleCrop, View, prediction_views
 from galaxy_sklearn.augmentation._zhu import ColourJitter, ScaleJitterCrop
 
@@ -11,6 +12,7 @@ __all__ = [
     "MultiScaleCrop",
     "RotateZoomContrast",
     "ScaleJitterCrop",
+    "StrongAugmentation",
     "View",
     "prediction_views",
 ]

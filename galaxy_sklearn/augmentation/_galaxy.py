@@ -58,7 +58,7 @@ class GalaxyAugmentation:
 
     def __repr__(self):
         values = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
-        return f"GalaxyAugmentation({values})"
+        return f"{type(self).__name__}({values})"
 
     def __eq__(self, other):
         return type(other) is type(self) and vars(other) == vars(self)

@@ -112,7 +112,7 @@ class ImageNetEstimator(NestedParamsMixin, BaseEstimator):
                 )
             params["pretrained"] = True
         height, width, channels = self.image_shape_
-        network = build_network(self.network, channels, n_outputs, (height, width), **params)
+        network = self._make_network(channels, n_outputs, (height, width), **params)
         self._load_pretrained(network)
         mean, std, finish = self._standardisation(images, weights)
         field = self._field(network, images)
@@ -123,6 +123,9 @@ class ImageNetEstimator(NestedParamsMixin, BaseEstimator):
         layout = memory_format(self._device(), dtype)
         stored = torch.float64 if dtype == torch.float64 else torch.float32
         return model.to(dtype=stored, memory_format=layout), dtype
+
+    def _make_network(self, *sizes, **params):
+        return build_network(self.network, *sizes, **params)
 
     def _standardisation(self, images, weights):
         """Return mean and deviation to take out of raw pixels, and what finishes the views."""
@@ -156,8 +159,10 @@ class ImageNetEstimator(NestedParamsMixin, BaseEstimator):
     def _build_net(self, images, weights, n_outputs, *, seed):
         model, dtype = self._build_model(images, weights, n_outputs)
         device = self._device()
-        return TrainingNet(
+        net_class, net_params = self._net_class()
+        return net_class(
             model,
+            **net_params,
             criterion=self._make_criterion(),
             owner=type(self).__name__,
             dtype=dtype,
@@ -178,6 +183,10 @@ class ImageNetEstimator(NestedParamsMixin, BaseEstimator):
             callbacks=self.callbacks,
             verbose=0,
         )
+
+    def _net_class(self):
+        """Return the class of the net, and what it takes beyond what all do."""
+        return getattr(self, "_special_net", None) or (TrainingNet, {})
 
     def _parameter_groups(self, model):
         """Return skorch's groups of the parameters that are not treated as most are."""

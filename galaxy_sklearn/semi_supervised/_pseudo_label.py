@@ -5,11 +5,7 @@ from numbers import Real
 
 import numpy as np
 from sklearn import get_config
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
-from sklearn.utils import column_or_1d, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from galaxy_sklearn._validation import (
     FRACTION,
@@ -21,32 +17,15 @@ from galaxy_sklearn._validation import (
     StrOptions,
     encode_labels,
     fit_context,
-    is_paths,
-    num_samples,
     validate_sample_weight,
 )
+from galaxy_sklearn.semi_supervised._base import METHODS, PoolClassifier
 from galaxy_sklearn.semi_supervised._rounds import SelfTraining
 from galaxy_sklearn.semi_supervised._samples import Samples, as_rows, fingerprints
 from galaxy_sklearn.semi_supervised._trainer import Trainer, needs_weights
 
-_METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function")
 
-
-def _estimator_has(method):
-    def check(self):
-        getattr(getattr(self, "estimator_", self.estimator), method)
-        return True
-
-    return check
-
-
-def _plain(labels):
-    """Return labels of an object array that are all numbers as an array of numbers."""
-    plain = np.array(labels.tolist()) if labels.dtype == object else labels
-    return plain if plain.dtype.kind in "biuf" else labels
-
-
-class PseudoLabelClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
+class PseudoLabelClassifier(PoolClassifier):
     """Let a classifier label images itself, in rounds, and learn from the labels it is sure of.
 
     scikit-learn's `SelfTrainingClassifier` for images: the same names and, with a number as
@@ -274,42 +253,13 @@ class PseudoLabelClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         self._keep(training, mark)
         return self
 
-    def _validate_rows(self, X, *, reset):
-        if reset:
-            for name in ("n_features_in_", "feature_names_in_"):
-                self.__dict__.pop(name, None)
-        if X is None:
-            raise ValueError("PseudoLabelClassifier needs X; got None.")
-        X = as_rows(X)
-        if getattr(X, "ndim", None) == 2 and not is_paths(X):
-            validate_data(self, X, reset=reset, skip_check_array=True)
-        return X
-
-    def _validate_pool(self, X_unlabeled):
-        pool = as_rows(X_unlabeled)
-        if num_samples(pool) == 0:
-            return None
-        return self._validate_rows(pool, reset=False)
-
     def _encode(self, y, samples):
         """Return the class code of each row of all samples, and the mark of unlabelled ones."""
-        if y is None:
-            encode_labels(self, None, 0)
-        y = column_or_1d(y, warn=True)
-        if len(y) != samples.n_given:
-            raise ValueError(
-                f"PseudoLabelClassifier got {samples.n_given} rows in X and {len(y)} labels in y."
-            )
-        labelled = np.array([one not in (-1, "-1") for one in y.tolist()], dtype=bool)
-        if not labelled.any():
-            raise ValueError(
-                f"PseudoLabelClassifier needs labels of at least two classes; none of the {len(y)} "
-                f"rows of X has one."
-            )
-        self.classes_, known = encode_labels(self, _plain(y[labelled]), labelled.sum())
+        labelled, labels, mark = self._given_labels(y, samples.n_given)
+        self.classes_, known = encode_labels(self, labels, labelled.sum())
         codes = np.full(len(samples), -1)
         codes[np.flatnonzero(labelled)] = known
-        return codes, "-1" if y.dtype.kind in "US" else -1
+        return codes, mark
 
     def _row_weights(self, sample_weight, codes, samples):
         if sample_weight is None:
@@ -374,53 +324,10 @@ class PseudoLabelClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         if not hasattr(self, "n_features_in_") and hasattr(self.estimator_, "n_features_in_"):
             self.n_features_in_ = self.estimator_.n_features_in_
 
-    def _ask(self, method, X, params):
-        check_is_fitted(self)
-        X = self._validate_rows(X, reset=False)
-        if params:
-            params = process_routing(self, method, **params).estimator[method]
-        return getattr(self.estimator_, method)(X, **params)
-
-    @available_if(_estimator_has("predict"))
-    def predict(self, X, **params):
-        """Return the class that the estimator gives each row, shape (n_samples,).
-
-        Parameters
-        ----------
-        X : array-like, ImageSequence, sparse matrix or file names
-            What the estimator takes.
-        **params : dict
-            For the estimator's method, under metadata routing.
-        """
-        return self._ask("predict", X, params)
-
-    @available_if(_estimator_has("predict_proba"))
-    def predict_proba(self, X, **params):
-        """Return the estimator's probabilities, shape (n_samples, n_classes).
-
-        They are not rescaled by the temperature of the rounds. Parameters as in `predict`.
-        """
-        return self._ask("predict_proba", X, params)
-
-    @available_if(_estimator_has("predict_log_proba"))
-    def predict_log_proba(self, X, **params):
-        """Return the logarithm of `predict_proba`; parameters as in `predict`."""
-        return self._ask("predict_log_proba", X, params)
-
-    @available_if(_estimator_has("decision_function"))
-    def decision_function(self, X, **params):
-        """Return the estimator's decision function; parameters as in `predict`."""
-        return self._ask("decision_function", X, params)
-
     def get_metadata_routing(self):
         """Return the router: `fit` and the predictions pass on what the estimator asks for."""
         mapping = MethodMapping()
-        for method in ("fit", *_METHODS):
+        for method in ("fit", *METHODS):
             mapping.add(caller=method, callee=method)
         router = MetadataRouter(owner=self).add_self_request(self)
         return router.add(estimator=self.estimator, method_mapping=mapping)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = get_tags(self.estimator).input_tags.sparse
-        return tags

@@ -1,0 +1,127 @@
+"""Training on labelled images and a pool at once: FixMatch."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from galaxy_sklearn._training.data import read_rows
+from galaxy_sklearn._training.net import TrainingNet
+from galaxy_sklearn._validation import require_finite
+
+_SHARES_DECAY = 0.99  # of the running class shares of the guesses
+
+
+class ConsistencyNet(TrainingNet):
+    """A net that also learns to name distorted images of a pool as it names the plain ones.
+
+    Parameters
+    ----------
+    module, **kwargs
+        As in `TrainingNet`.
+    pool : ndarray or ImageSequence of shape (n, height, width, n_channels)
+        Images without labels, read in batches.
+    strong : callable
+        Augmentation of the images that the network is to name.
+    ratio : int
+        Images of the pool in a step, for each labelled one.
+    threshold : float
+        Probability above which the name of the plain image counts.
+    unlabeled_weight : float
+        Weight of this loss against that of the labelled images.
+    prior : ndarray of shape (n_classes,) or None
+        Class shares that the names are aligned to; None leaves them.
+    """
+
+    def __init__(
+        self, module, *, pool, strong, ratio, threshold, unlabeled_weight, prior=None, **kwargs
+    ):
+        self.pool = pool
+        self.strong = strong
+        self.ratio = ratio
+        self.threshold = threshold
+        self.unlabeled_weight = unlabeled_weight
+        self.prior = prior
+        super().__init__(module, **kwargs)
+
+    def prepare(self, n_steps):
+        """Initialise for a run of `n_steps` optimiser steps, or of unknown length where None."""
+        n_classes = len(self.criterion.adjustment)
+        self.module.register_buffer("guess_shares", torch.full((n_classes,), 1 / n_classes))
+        super().prepare(n_steps)
+        self.executor = ThreadPoolExecutor(1)
+        self.ahead = None
+        return self
+
+    def start_epoch(self, epoch, seed):
+        """Freeze what rests in an epoch, and restart all its randomness from `seed`."""
+        super().start_epoch(epoch, seed)
+        self.rows = np.random.default_rng([seed, 1])
+        self.ahead = None
+        self.n_guessed = self.n_used = 0
+
+    def epoch_records(self):
+        """Return what else is recorded of an epoch: the share of the pool's images that counted."""
+        return {"unlabeled_share": float(self.n_used) / max(self.n_guessed, 1)}
+
+    def _read(self, rows):
+        images = np.ascontiguousarray(read_rows(self.pool, rows))
+        require_finite(self.owner, images, rows)
+        return torch.from_numpy(images)
+
+    def _pool_batch(self, n_images):
+        """Return a random batch of the pool, standardised; the next one is read meanwhile."""
+
+        def draw():
+            rows = self.rows.integers(len(self.pool), size=n_images * self.ratio)
+            return self.executor.submit(self._read, np.sort(rows))
+
+        batch = (self.ahead or draw()).result()
+        self.ahead = draw()
+        return self.module_.standardise(batch.to(self.device), self.layout)
+
+    @torch.no_grad()
+    def _guess(self, images):
+        """Return classes of plain images by the averaged weights, and whether each is sure."""
+        views = self.random_views(images)
+        with self.averaged_weights(), self.autocast():
+            self.module_.eval()
+            logits = self.module_(views).float()
+        self._set_training(True)
+        self.freezer.rest()
+        proba = torch.softmax(logits + self.criterion_.adjustment.float(), 1)
+        if self.prior is not None:
+            shares = self.module_.guess_shares
+            shares.lerp_(proba.mean(0), 1 - _SHARES_DECAY)
+            proba = proba * (torch.as_tensor(self.prior).to(shares) / shares)
+            proba = proba / proba.sum(1, keepdim=True)
+        confidence, codes = proba.max(1)
+        return codes, confidence >= self.threshold
+
+    def compute_loss(self, images, targets, weights):
+        """Return the loss of both kinds of images, and the outputs of the labelled ones."""
+        pool = self._pool_batch(len(images))
+        codes, sure = self._guess(pool)
+        with torch.no_grad():
+            distorted = self.module_.random_view(pool, self.strong, self.generator)
+        views = torch.cat([self.random_views(images), distorted])
+        with self.autocast():
+            outputs = self.forward_views(views.contiguous(memory_format=self.layout))
+        outputs = outputs if outputs.dtype == torch.float64 else outputs.float()
+        labelled, unlabelled = outputs[: len(images)], outputs[len(images) :]
+        adjusted = unlabelled + self.criterion_.adjustment.to(unlabelled.dtype)
+        losses = F.cross_entropy(adjusted, codes, reduction="none")
+        self.n_guessed += len(sure)
+        self.n_used += sure.sum()
+        consistency = (losses * sure).mean()
+        supervised = self.criterion_(labelled, targets, weights)
+        return supervised + self.unlabeled_weight * consistency, labelled
+
+    def finish(self):
+        """Keep the averaged weights and drop all that only training needs."""
+        super().finish()
+        del self.module_.guess_shares
+        self.executor.shutdown()
+        self.pool = self.executor = self.ahead = self.rows = None
+        return self

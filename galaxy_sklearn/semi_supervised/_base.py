@@ -1,0 +1,107 @@
+"""What the classifiers that learn from a pool have in common."""
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
+from sklearn.utils import column_or_1d, get_tags
+from sklearn.utils.metadata_routing import process_routing
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from galaxy_sklearn._validation import encode_labels, is_paths, num_samples
+from galaxy_sklearn.semi_supervised._samples import as_rows
+
+METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function")
+
+
+def _estimator_has(method):
+    def check(self):
+        getattr(getattr(self, "estimator_", self.estimator), method)
+        return True
+
+    return check
+
+
+def _plain(labels):
+    """Return labels of an object array that are all numbers as an array of numbers."""
+    plain = np.array(labels.tolist()) if labels.dtype == object else labels
+    return plain if plain.dtype.kind in "biuf" else labels
+
+
+class PoolClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
+    """A classifier around another one, which is fitted as `estimator_`."""
+
+    def _validate_rows(self, X, *, reset):
+        if reset:
+            for name in ("n_features_in_", "feature_names_in_"):
+                self.__dict__.pop(name, None)
+        if X is None:
+            raise ValueError(f"{type(self).__name__} needs X; got None.")
+        X = as_rows(X)
+        if getattr(X, "ndim", None) == 2 and not is_paths(X):
+            validate_data(self, X, reset=reset, skip_check_array=True)
+        return X
+
+    def _validate_pool(self, X_unlabeled):
+        pool = as_rows(X_unlabeled)
+        if num_samples(pool) == 0:
+            return None
+        return self._validate_rows(pool, reset=False)
+
+    def _given_labels(self, y, n_samples):
+        """Return which rows have a label, these labels, and the mark of the others."""
+        if y is None:
+            encode_labels(self, None, 0)
+        y = column_or_1d(y, warn=True)
+        name = type(self).__name__
+        if len(y) != n_samples:
+            raise ValueError(f"{name} got {n_samples} rows in X and {len(y)} labels in y.")
+        labelled = np.array([one not in (-1, "-1") for one in y.tolist()], dtype=bool)
+        if not labelled.any():
+            raise ValueError(
+                f"{name} needs labels of at least two classes; none of the {len(y)} rows of X has "
+                f"one."
+            )
+        return labelled, _plain(y[labelled]), "-1" if y.dtype.kind in "US" else -1
+
+    def _ask(self, method, X, params):
+        check_is_fitted(self)
+        X = self._validate_rows(X, reset=False)
+        if params:
+            params = process_routing(self, method, **params).estimator[method]
+        return getattr(self.estimator_, method)(X, **params)
+
+    @available_if(_estimator_has("predict"))
+    def predict(self, X, **params):
+        """Return the class that the estimator gives each row, shape (n_samples,).
+
+        Parameters
+        ----------
+        X : array-like, ImageSequence, sparse matrix or file names
+            What the estimator takes.
+        **params : dict
+            For the estimator's method, under metadata routing.
+        """
+        return self._ask("predict", X, params)
+
+    @available_if(_estimator_has("predict_proba"))
+    def predict_proba(self, X, **params):
+        """Return the estimator's probabilities, shape (n_samples, n_classes).
+
+        They are not rescaled by the temperature of the rounds. Parameters as in `predict`.
+        """
+        return self._ask("predict_proba", X, params)
+
+    @available_if(_estimator_has("predict_log_proba"))
+    def predict_log_proba(self, X, **params):
+        """Return the logarithm of `predict_proba`; parameters as in `predict`."""
+        return self._ask("predict_log_proba", X, params)
+
+    @available_if(_estimator_has("decision_function"))
+    def decision_function(self, X, **params):
+        """Return the estimator's decision function; parameters as in `predict`."""
+        return self._ask("decision_function", X, params)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = get_tags(self.estimator).input_tags.sparse
+        return tags

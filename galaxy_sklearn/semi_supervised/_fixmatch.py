@@ -1,0 +1,197 @@
+"""FixMatchClassifier: labelled images and a pool in every step of training."""
+
+import warnings
+from numbers import Real
+
+import numpy as np
+from sklearn.base import clone
+
+from galaxy_sklearn._training.consistency import ConsistencyNet
+from galaxy_sklearn._validation import (
+    NON_NEGATIVE,
+    POSITIVE_INT,
+    HasMethods,
+    Interval,
+    StrOptions,
+    fit_context,
+    safe_indexing,
+    validate_images,
+    validate_sample_weight,
+)
+from galaxy_sklearn.augmentation._strong import StrongAugmentation
+from galaxy_sklearn.neural_network._classifier import GalaxyClassifier
+from galaxy_sklearn.semi_supervised._base import PoolClassifier
+from galaxy_sklearn.semi_supervised._samples import Samples
+
+
+class FixMatchClassifier(PoolClassifier):
+    """Train a network to name distorted images of a pool as it names them undistorted.
+
+    Each step takes labelled images and images of the pool. The averaged weights name the latter
+    from an ordinary random view; where they are sure, the network must give the same name to a
+    strongly distorted view. Nothing is labelled for good, so that early errors wash out, which
+    rounds of self-training (`PseudoLabelClassifier`) write down.
+
+    Parameters
+    ----------
+    estimator : GalaxyClassifier or Pipeline that ends in one
+        What is trained. It is cloned.
+    threshold : float, default=0.9
+        Probability above which a name counts.
+    unlabeled_weight : float, default=1.0
+        Weight of the loss on the pool against that on the labelled images.
+    ratio : int, default=2
+        Images of the pool in a step for each labelled one.
+    distribution_alignment : bool, default=True
+        Scale the guessed probabilities so that, on the average over the pool, classes have the
+        shares of the labels. Switch it off where the pool is known to be composed otherwise.
+    strong_augmentation : "strong" or callable, default="strong"
+        Distortion of the pool's images; see `galaxy_sklearn.augmentation.StrongAugmentation`.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        Fitted.
+    classes_ : ndarray of shape (n_classes,)
+        The labels, sorted.
+    history_ : list of dict
+        That of the network, with "unlabeled_share": the part of the pool's images in an epoch
+        whose name counted.
+    n_features_in_ : int
+        Features seen in `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, if X is a DataFrame with string columns.
+
+    References
+    ----------
+    Sohn et al. (2020), NeurIPS, "FixMatch", eq. 4; Berthelot et al. (2020), ICLR, "ReMixMatch",
+    section 3.1: distribution alignment; Tarvainen & Valpola (2017), NeurIPS: averaged weights as
+    the teacher.
+
+    Examples
+    --------
+    >>> from galaxy_sklearn import GalaxyClassifier
+    >>> from galaxy_sklearn.datasets import make_galaxies
+    >>> from galaxy_sklearn.semi_supervised import FixMatchClassifier
+    >>> X, y = make_galaxies(60, image_size=16, random_state=0)
+    >>> base = GalaxyClassifier("linear", max_epochs=2, random_state=0)
+    >>> model = FixMatchClassifier(base).fit(X[:40], y[:40], X_unlabeled=X[40:])
+    >>> model.predict(X[:3]).shape
+    (3,)
+    """
+
+    _parameter_constraints: dict = {
+        "estimator": [HasMethods("fit")],
+        "threshold": [Interval(Real, 0, 1, closed="left")],
+        "unlabeled_weight": [NON_NEGATIVE],
+        "ratio": [POSITIVE_INT],
+        "distribution_alignment": ["boolean"],
+        "strong_augmentation": [StrOptions({"strong"}), callable],
+    }
+
+    def __init__(
+        self,
+        estimator,
+        *,
+        threshold=0.9,
+        unlabeled_weight=1.0,
+        ratio=2,
+        distribution_alignment=True,
+        strong_augmentation="strong",
+    ):
+        self.estimator = estimator
+        self.threshold = threshold
+        self.unlabeled_weight = unlabeled_weight
+        self.ratio = ratio
+        self.distribution_alignment = distribution_alignment
+        self.strong_augmentation = strong_augmentation
+
+    @fit_context
+    def fit(self, X, y, X_unlabeled=None, sample_weight=None):
+        """Train on the labels and on the pool together.
+
+        Parameters
+        ----------
+        X : array-like, ImageSequence or file names, n_samples rows
+            What the estimator takes.
+        y : array-like of shape (n_samples,)
+            Labels; -1 for unlabelled rows, also among strings, which then belong to the pool.
+        X_unlabeled : the same as X, n_unlabeled rows, default=None
+            Images without labels. They are read in batches; an ImageSequence is never held.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each labelled image in its loss.
+
+        Returns
+        -------
+        self : FixMatchClassifier
+
+        Raises
+        ------
+        ValueError
+            If the estimator is no GalaxyClassifier and ends in none; if fewer than two classes are
+            labelled; if X and y differ in length, or X and X_unlabeled in kind.
+        """
+        rows = self._validate_rows(X, reset=True)
+        pool = None if X_unlabeled is None else self._validate_pool(X_unlabeled)
+        samples = Samples(rows, pool)
+        labelled, labels, _ = self._given_labels(y, samples.n_given)
+        weights = validate_sample_weight(self, sample_weight, samples.n_given)[labelled]
+        known = np.flatnonzero(labelled)
+        estimator, steps, classifier = self._unpack(clone(self.estimator))
+        images = safe_indexing(rows, known) if len(known) < len(labelled) else rows
+        for step in steps:
+            images = step.fit(images, labels).transform(images)
+        unlabelled = self._unlabelled(samples, labelled)
+        if unlabelled is None:
+            warnings.warn("y contains no unlabeled samples", UserWarning, stacklevel=2)
+        else:
+            for step in steps:
+                unlabelled = step.transform(unlabelled)
+            classifier._special_net = self._net(classifier, images, unlabelled, labels, weights)
+        try:
+            classifier.fit(images, labels, sample_weight=weights)
+        finally:
+            classifier._special_net = None
+        self.estimator_ = estimator
+        self.classes_ = classifier.classes_
+        self.history_ = classifier.history_
+        if not hasattr(self, "n_features_in_"):
+            self.n_features_in_ = classifier.n_features_in_
+        return self
+
+    def _unpack(self, estimator):
+        """Return an estimator, its transformers in order, and the GalaxyClassifier at its end."""
+        steps, last = [], estimator
+        while hasattr(last, "steps"):
+            steps += [step for _, step in last.steps[:-1] if step not in (None, "passthrough")]
+            last = last.steps[-1][1]
+        if not isinstance(last, GalaxyClassifier):
+            raise ValueError(
+                f"FixMatchClassifier trains a GalaxyClassifier, or a Pipeline that ends in one; "
+                f"got {type(last).__name__}."
+            )
+        return estimator, steps, last
+
+    @staticmethod
+    def _unlabelled(samples, labelled):
+        """Return all rows without a label, or None."""
+        rest = np.flatnonzero(~labelled)
+        if len(rest) == 0:
+            return samples.pool
+        pooled = np.arange(samples.n_given, len(samples))
+        return samples.take(np.concatenate([rest, pooled]))
+
+    def _net(self, classifier, images, unlabelled, labels, weights):
+        validate_images(classifier, images, reset=True)
+        pool = validate_images(classifier, unlabelled, reset=False)
+        _, codes = np.unique(labels, return_inverse=True)
+        shares = np.bincount(codes, weights=weights)
+        strong = self.strong_augmentation
+        return ConsistencyNet, {
+            "pool": pool,
+            "strong": StrongAugmentation() if strong == "strong" else strong,
+            "ratio": self.ratio,
+            "threshold": self.threshold,
+            "unlabeled_weight": self.unlabeled_weight,
+            "prior": shares / shares.sum() if self.distribution_alignment else None,
+        }

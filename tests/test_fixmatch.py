@@ -1,0 +1,167 @@
+"""FixMatchClassifier: a pool teaches, is never held, and may be anything images may be."""
+
+import pickle
+
+import numpy as np
+import pytest
+from shapes import make_shapes
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+
+from galaxy_sklearn import GalaxyClassifier, ImageSequence
+from galaxy_sklearn._training.consistency import ConsistencyNet
+from galaxy_sklearn.augmentation import StrongAugmentation
+from galaxy_sklearn.preprocessing import ImageReader, Resize
+from galaxy_sklearn.semi_supervised import FixMatchClassifier
+
+N = 6  # labelled
+
+
+def network(**params):
+    defaults = {
+        "network_params": {"input_size": 16, "widths": (4, 8)},
+        "batch_size": 32,
+        "max_steps": 100,
+        "learning_rate": 0.01,
+        "random_state": 0,
+        "ema_decay": 0.9,
+    }
+    return GalaxyClassifier(**(defaults | params))
+
+
+def quick(**params):
+    return FixMatchClassifier(network(max_steps=3), **params)
+
+
+def noisy_shapes(deviation):
+    X, y = make_shapes(400)
+    noise = np.random.default_rng(1).normal(0, deviation, X.shape)
+    return (X + noise).clip(0, 255).astype(np.uint8), y
+
+
+@pytest.fixture(scope="module")
+def shapes():
+    return noisy_shapes(110)
+
+
+def test_a_pool_is_worth_labels(shapes):
+    X, y = shapes
+    test_X, test_y = X[300:], y[300:]
+    alone = network().fit(X[:N], y[:N]).score(test_X, test_y)
+    together = FixMatchClassifier(network(), threshold=0.8).fit(X[:N], y[:N], X_unlabeled=X[N:300])
+    assert together.score(test_X, test_y) > alone + 0.1
+    shares = [row["unlabeled_share"] for row in together.history_]
+    assert np.mean(shares[-20:]) > 0.5 > np.mean(shares[:20])
+    assert all(0 <= share <= 1 for share in shares)
+
+
+def test_without_weight_the_pool_teaches_nothing_and_unsure_names_do_not_count(shapes):
+    X, y = shapes
+    unsure = FixMatchClassifier(network(max_steps=4, ema_decay=None), threshold=1 - 1e-12)
+    fitted = unsure.fit(X[:60], y[:60], X_unlabeled=X[60:200])
+    assert all(row["unlabeled_share"] == 0 for row in fitted.history_)
+
+
+@pytest.mark.parametrize("kind", ["array", "sequence", "rows"])
+def test_every_form_of_the_pool_gives_the_same_model(shapes, kind):
+    X, y = shapes
+    pool = X[N:100]
+    expected = quick().fit(X[:N], y[:N], X_unlabeled=pool).predict_proba(X[:5])
+    if kind == "rows":
+        labels = np.concatenate([y[:N], np.full(len(pool), "-1")])
+        model = quick().fit(X[:100], labels)
+    else:
+        pool = pool if kind == "array" else ImageSequence.from_array(pool)
+        model = quick().fit(X[:N], y[:N], X_unlabeled=pool)
+    np.testing.assert_array_equal(model.predict_proba(X[:5]), expected)
+
+
+def test_files_in_a_pipeline(shapes, tmp_path):
+    from PIL import Image
+
+    X, y = shapes
+    paths = [str(tmp_path / f"{k}.png") for k in range(60)]
+    for path, image in zip(paths, X):
+        Image.fromarray(image).save(path)
+    pipeline = make_pipeline(ImageReader(), Resize(24), network(max_steps=3))
+    model = FixMatchClassifier(pipeline).fit(paths[:N], y[:N], X_unlabeled=paths[N:])
+    assert model.predict_proba(paths[:4]).shape == (4, 3)
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(again.predict(paths), model.predict(paths))
+
+
+def test_a_search_tunes_it_with_a_pool(shapes):
+    X, y = shapes
+    grid = {"threshold": [0.5, 0.9], "estimator__learning_rate": [0.01]}
+    search = GridSearchCV(quick(), grid, cv=2, error_score="raise")
+    search.fit(X[:30], y[:30], X_unlabeled=X[30:90])
+    assert search.best_estimator_.history_
+
+
+def test_two_fits_agree_and_a_resumed_one_too(shapes, tmp_path):
+    X, y = shapes
+    model = FixMatchClassifier(network(max_epochs=4, max_steps=None, checkpoint_dir=tmp_path))
+    fit = {"X": X[:80], "y": y[:80], "X_unlabeled": X[80:200]}
+    whole = clone(model).set_params(estimator__checkpoint_dir=None).fit(**fit)
+    stopped = {"epochs": 0}
+
+    class Stop(ConsistencyNet):
+        def start_epoch(self, epoch, seed):
+            if epoch == 2:
+                raise KeyboardInterrupt
+            stopped["epochs"] += 1
+            super().start_epoch(epoch, seed)
+
+    def interrupted(self, *args):
+        return Stop, FixMatchClassifier._net(self, *args)[1]
+
+    broken = clone(model)
+    broken._net = interrupted.__get__(broken)
+    with pytest.raises(KeyboardInterrupt):
+        broken.fit(**fit)
+    assert stopped["epochs"] == 2
+    resumed = clone(model).fit(**fit)
+    np.testing.assert_array_equal(whole.predict_proba(X[:20]), resumed.predict_proba(X[:20]))
+
+
+def test_alignment_keeps_the_names_from_collapsing_into_one_class():
+    X, y = noisy_shapes(160)
+    pool = X[N:300][y[N:300] != "ring"]
+    rings = []
+    for alignment in (True, False):
+        model = FixMatchClassifier(network(), threshold=0.0, distribution_alignment=alignment)
+        model.fit(X[:N], y[:N], X_unlabeled=pool)
+        rings.append((model.predict(pool) == "ring").mean())
+    assert rings[0] < 1 / 3 < rings[1]
+
+
+def test_strong_distortions_are_stronger(shapes):
+    import torch
+
+    images = torch.rand(30, 3, 16, 16)
+    views = [
+        augment(images, (16, 16), field=1.0, generator=torch.Generator().manual_seed(0))
+        for augment in (StrongAugmentation(blur=0, noise=0, blank=0), StrongAugmentation())
+    ]
+    changed = (views[0] != views[1]).float().mean((1, 2, 3))
+    assert changed.min() > 0.5
+    blank = StrongAugmentation(blur=0, noise=0, blank=1.0)
+    view = blank(images + 1, (16, 16), field=1.0, generator=torch.Generator().manual_seed(0))
+    share = (view == 0).all(1).float().mean((1, 2))
+    assert 0.2 < share.max() <= 1
+
+
+def test_what_it_refuses(shapes):
+    X, y = shapes
+    with pytest.raises(ValueError, match="trains a GalaxyClassifier.*got LogisticRegression"):
+        FixMatchClassifier(LogisticRegression()).fit(X[:N], y[:N], X_unlabeled=X[N:])
+    with pytest.raises(ValueError, match="of the same kind"):
+        quick().fit(X[:N], y[:N], X_unlabeled=X[N:20, :8])
+    with pytest.raises(ValueError, match="needs at least two classes"):
+        quick().fit(X[:N], ["ring"] * N, X_unlabeled=X[N:])
+    with pytest.raises(ValueError, match="6 rows in X and 5 labels"):
+        quick().fit(X[:N], y[: N - 1], X_unlabeled=X[N:])
+    with pytest.warns(UserWarning, match="y contains no unlabeled samples"):
+        quick().fit(X[:N], y[:N])
