@@ -8,8 +8,7 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
-from scipy.special import gammaln
-from scipy.stats import dirichlet_multinomial
+from planted_votes import KAGGLE, SMALL, counts, linear, mean_vote, path, planted, small, tree_head
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import Ridge
@@ -17,7 +16,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from galaxy_sklearn import GalaxyClassifier
-from galaxy_sklearn._training.vote_losses import DirichletMultinomialLoss, FractionLoss, TreeHead
+from galaxy_sklearn._training.vote_losses import DirichletMultinomialLoss, FractionLoss
 from galaxy_sklearn.galaxy_zoo import (
     Answer,
     DecisionTree,
@@ -26,56 +25,8 @@ from galaxy_sklearn.galaxy_zoo import (
     convert_votes,
     load_tree,
 )
-from galaxy_sklearn.neural_network import VoteDistribution, VoteFractionRegressor
+from galaxy_sklearn.neural_network import VoteFractionRegressor
 from galaxy_sklearn.preprocessing import ImageReader
-
-SIDE = 16
-KAGGLE = load_tree("gz2_kaggle")
-SMALL = DecisionTree(
-    "small",
-    (
-        Question("smooth", (Answer("yes"), Answer("no", next="edge-on"))),
-        Question("edge-on", (Answer("yes"), Answer("no", next="arms"))),
-        Question("arms", (Answer("one"), Answer("two"), Answer("many"))),
-    ),
-)
-
-
-def planted(n, tree, seed=0):
-    """Return images and conditional fractions that can be read off them.
-
-    Brightness of the disk, its length and a ring's brightness each set one question's votes.
-    """
-    rng = np.random.default_rng(seed)
-    y, x = np.indices((SIDE, SIDE)) - (SIDE - 1) / 2
-    a, b, c = rng.uniform(0, 1, (3, n, 1, 1))
-    radius2 = x**2 / (1 + 3 * b) ** 2 + y**2
-    disk = (0.3 + 0.7 * a) * np.exp(-radius2 / 4)
-    ring = 0.5 * c * np.exp(-((np.hypot(x, y) - 6) ** 2))
-    images = disk + ring + rng.normal(0, 0.02, (n, SIDE, SIDE))
-    a, b, c = a[:, 0, 0], b[:, 0, 0], c[:, 0, 0]
-    parts = []
-    for number, question in enumerate(tree.questions):
-        size = len(question.answers)
-        sign = np.linspace(-3, 3, size)
-        logits = sign * ((a, b, c)[number % 3][:, None] - 0.5) * 2
-        parts.append(np.exp(logits) / np.exp(logits).sum(1, keepdims=True))
-    return np.float32(images[..., None]), np.hstack(parts)
-
-
-def path(tree, conditional):
-    return convert_votes(conditional, tree=tree, source="conditional", target="path")
-
-
-def small(network="simple_cnn", **params):
-    defaults = {"tree": SMALL, "max_epochs": 12, "batch_size": 16, "ema_decay": 0.8}
-    return VoteFractionRegressor(network, **(defaults | {"random_state": 0} | params))
-
-
-def linear(**params):
-    """A fit in full batches, in float64 and without augmentation."""
-    defaults = {"augmentation": None, "batch_size": 1000, "learning_rate": 0.01, "ema_decay": None}
-    return small("linear", **(defaults | params))
 
 
 @pytest.fixture(scope="module")
@@ -89,16 +40,12 @@ def fitted(galaxies):
     return small().fit(galaxies[0], path(SMALL, galaxies[1]))
 
 
-def mean_vote(y_train, y_test):
-    return np.sqrt(np.nanmean((y_test - np.nanmean(y_train, 0)) ** 2))
-
-
 # ------------------------------------------------------------------------- sum rules
 @pytest.mark.parametrize("name", ["gz2", "gz2_kaggle", "gz_decals_dr5"])
 @pytest.mark.parametrize("normalization", ["softmax", "divisive"])
 def test_any_outputs_whatever_satisfy_every_sum_rule(name, normalization):
     tree = load_tree(name)
-    head = _head(tree, normalization=normalization)
+    head = tree_head(tree, normalization=normalization)
     scale = torch.logspace(-3, 6, 2000, dtype=torch.float64)[:, None]
     outputs = torch.randn(2000, len(tree.answers), generator=torch.manual_seed(0)) * scale
     outputs[0] = -1e6  # all rectified
@@ -108,12 +55,6 @@ def test_any_outputs_whatever_satisfy_every_sum_rule(name, normalization):
     check_votes(fractions, tree=tree, tolerance=1e-9)
     again = path(tree, head.conditional(outputs).numpy())
     np.testing.assert_allclose(fractions, again, rtol=0, atol=1e-12)
-
-
-def _head(tree, **params):
-    start = np.full(len(tree.answers), 0.3)
-    arrays = (tree.answer_question, tree.parent_matrix, tree.roots, tree.depth)
-    return TreeHead(*arrays, start=start, **params)
 
 
 @pytest.mark.parametrize("params", [{}, {"normalization": "divisive"}, {"tta": "d4"}])
@@ -204,11 +145,11 @@ def test_early_stopping_keeps_the_epoch_of_the_lowest_rmse(galaxies):
 
 # ------------------------------------------------------------------- unknown votes
 def losses():
-    tree_head = _head(SMALL)
+    head = tree_head(SMALL)
     return {
-        "mse": FractionLoss(tree_head, root=False, unit=np.ones(7)),
-        "rmse": FractionLoss(tree_head, root=True, unit=np.ones(7)),
-        "dirichlet_multinomial": DirichletMultinomialLoss(tree_head),
+        "mse": FractionLoss(head, root=False, unit=np.ones(7)),
+        "rmse": FractionLoss(head, root=True, unit=np.ones(7)),
+        "dirichlet_multinomial": DirichletMultinomialLoss(head),
     }
 
 
@@ -261,120 +202,9 @@ def test_half_the_votes_unknown_still_teach(galaxies):
     assert -model.score(galaxies[2], y_test) < 0.6 * mean_vote(y, y_test)
 
 
-# ------------------------------------------------------------------- distributions
-def counts(tree, conditional, volunteers, seed=0):
-    """Let volunteers walk down the tree."""
-    rng = np.random.default_rng(seed)
-    votes = np.zeros_like(conditional)
-    for question in tree.order:
-        part, parents = tree.question_slices[question], tree.parents[question]
-        asked = votes[:, parents].sum(1).astype(int) if len(parents) else volunteers
-        votes[:, part] = rng.multinomial(asked, conditional[:, part])
-    return votes
-
-
-def simulated(seed, n=400):
-    """Return concentrations, conditional fractions drawn from them, and votes on those."""
-    rng = np.random.default_rng(seed)
-    concentrations = np.exp(rng.uniform(-0.5, 3, (n, 7)))
-    gammas = rng.gamma(concentrations)
-    conditional = np.hstack(
-        [gammas[:, p] / gammas[:, p].sum(1, keepdims=True) for p in SMALL.question_slices]
-    )
-    volunteers = rng.integers(0, 60, n)
-    return concentrations, conditional, volunteers, counts(SMALL, conditional, volunteers, seed)
-
-
-def covered(bounds, truth):
-    known = ~np.isnan(truth) & ~np.isnan(bounds[0])
-    inside = (bounds[0] - 1e-12 <= truth) & (truth <= bounds[1] + 1e-12)
-    return inside[known].mean()
-
-
-@pytest.mark.parametrize("coverage", [0.5, 0.9])
-@pytest.mark.parametrize("kind", ["conditional", "path"])
-def test_intervals_cover_true_fractions_as_often_as_stated(coverage, kind):
-    concentrations, conditional, _, _ = simulated(1)
-    bounds = VoteDistribution(SMALL, concentrations).interval(coverage, kind=kind)
-    truth = conditional if kind == "conditional" else path(SMALL, conditional)
-    assert covered(bounds, truth) == pytest.approx(coverage, abs=0.03)
-
-
-def test_intervals_cover_votes_at_least_as_often_as_stated():
-    concentrations, _, volunteers, votes = simulated(2)
-    shares = convert_votes(votes, tree=SMALL, source="counts", target="conditional")
-    asked = np.add.reduceat(votes, [0, 2, 4], axis=1)
-    distribution = VoteDistribution(SMALL, concentrations)
-    exact = covered(distribution.interval(0.9, n_votes=asked), shares)
-    assert 0.89 < exact < 0.97  # votes are whole numbers: no interval covers 0.9 of them exactly
-    drawn = distribution.interval(0.9, kind="path", n_votes=volunteers)
-    rows = volunteers > 0
-    fractions = votes[rows] / volunteers[rows, None]
-    assert 0.87 < covered([bound[rows] for bound in drawn], fractions) < 0.98
-    narrow = covered(distribution.interval(0.9), shares)
-    assert narrow < exact  # the votes scatter about the fraction that all would give
-
-
-def test_samples_agree_with_the_mean_and_the_sum_rules():
-    distribution = VoteDistribution(SMALL, simulated(3, n=5)[0])
-    fractions = distribution.sample(4000, random_state=0)
-    check_votes(fractions.reshape(-1, 7), tree=SMALL, tolerance=1e-9)
-    np.testing.assert_allclose(fractions.mean(0), distribution.mean(), atol=0.02)
-    votes = distribution.sample(4000, kind="counts", n_votes=[50] * 5, random_state=0)
-    np.testing.assert_array_equal(votes[..., :2].sum(2), 50)
-    np.testing.assert_allclose(votes.mean(0) / 50, distribution.mean(), atol=0.02)
-
-
-def test_the_dirichlet_learns_how_sure_it_can_be():
-    rng = np.random.default_rng(5)
-    X, conditional = planted(600, SMALL, seed=7)
-    truth = np.empty_like(conditional)  # volunteers scatter about what the image shows
-    for part in SMALL.question_slices:
-        gammas = rng.gamma(np.maximum(12 * conditional[:, part], 1e-3))
-        truth[:, part] = gammas / gammas.sum(1, keepdims=True)
-    votes = counts(SMALL, truth, rng.integers(5, 60, 600))
-    votes[::7, 4:] = np.nan
-    model = small(loss="dirichlet_multinomial", kind="counts", augmentation=None)
-    model.fit(X[:400], votes[:400])
-    distribution = model.predict_distribution(X[400:])
-    np.testing.assert_allclose(distribution.mean(), model.predict(X[400:]))
-    assert covered(distribution.interval(0.9), truth[400:]) == pytest.approx(0.9, abs=0.05)
-
-
-def test_the_likelihood_is_that_of_scipy():
-    loss = losses()["dirichlet_multinomial"]
-    votes = np.array([[7, 3, 1, 2, 0, 2, 0], [5, 0, 0, 0, 0, 0, 0]])
-    outputs = torch.randn(2, 7, generator=torch.manual_seed(0)).double()
-    concentrations = loss.activation(outputs).numpy()
-    value, constant, asked = 0.0, 0.0, 0
-    for row, alpha in zip(votes, concentrations):
-        for part in SMALL.question_slices:
-            if row[part].sum():
-                value -= dirichlet_multinomial.logpmf(row[part], alpha[part], row[part].sum())
-                constant += _log_orders(row[part])
-                asked += 1
-    got = float(loss(outputs, torch.from_numpy(votes), torch.ones(2)))
-    assert got == pytest.approx((value + constant) / asked)
-
-
-def _log_orders(votes):
-    """Return the logarithm of the number of orders in which the votes can come."""
-    return gammaln(votes.sum() + 1) - gammaln(votes + 1).sum()
-
-
-def test_distributions_refuse_in_one_sentence():
-    distribution = VoteDistribution(SMALL, np.ones((3, 7)))
-    with pytest.raises(ValueError, match=r"0 < coverage < 1; got 1.5"):
-        distribution.interval(1.5)
-    with pytest.raises(ValueError, match=r"holds 3 galaxies and got n_votes of shape \(2,\)"):
-        distribution.interval(n_votes=[10, 10])
-    with pytest.raises(ValueError, match="needs n_votes to draw counts"):
-        distribution.sample(2, kind="counts")
-
-
 # ------------------------------------------------------------------ divisive outputs
 def test_divisive_shares_are_rectified_outputs_over_their_sum():
-    head = _head(SMALL, normalization="divisive")
+    head = tree_head(SMALL, normalization="divisive")
     outputs = torch.tensor([[0.7, -9, 0.1, 0.3, -1, -2, -3]], dtype=torch.float64)
     shares = head.conditional(outputs)[0].numpy()
     third = 1 / 3  # where all are rectified, equal shares
@@ -382,13 +212,13 @@ def test_divisive_shares_are_rectified_outputs_over_their_sum():
 
 
 def test_the_first_steps_compare_outputs_that_are_not_divided():
-    head = _head(SMALL, normalization="divisive", unnormalized_steps=2).train()
+    head = tree_head(SMALL, normalization="divisive", unnormalized_steps=2).train()
     outputs = torch.full((1, 7), 0.3, dtype=torch.float64)
     outputs[0, 0] = 5
     for _ in range(2):
         np.testing.assert_allclose(head(outputs)[0], [1] + 6 * [0.6])
     check_votes(head(outputs).numpy(), tree=SMALL, tolerance=1e-9)
-    head = _head(SMALL, normalization="divisive", unnormalized_steps=2).eval()
+    head = tree_head(SMALL, normalization="divisive", unnormalized_steps=2).eval()
     check_votes(head(outputs).numpy(), tree=SMALL, tolerance=1e-9)
 
 
