@@ -14,6 +14,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
+from skorch.callbacks import Callback
 
 from galaxy_sklearn import GalaxyClassifier
 from galaxy_sklearn._training.vote_losses import DirichletMultinomialLoss, FractionLoss
@@ -220,6 +221,26 @@ def test_the_first_steps_compare_outputs_that_are_not_divided():
     check_votes(head(outputs).numpy(), tree=SMALL, tolerance=1e-9)
     head = tree_head(SMALL, normalization="divisive", unnormalized_steps=2).eval()
     check_votes(head(outputs).numpy(), tree=SMALL, tolerance=1e-9)
+
+
+class KilledInEpoch(Callback):
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) > self.epoch:
+            raise InterruptedError("killed")
+
+
+def test_a_killed_fit_knows_how_many_steps_were_not_divided(galaxies, tmp_path):
+    X, y = galaxies[0], path(SMALL, galaxies[1])
+    divisive = small(normalization="divisive", unnormalized_steps=18, max_epochs=4)
+    expected = divisive.fit(X, y).predict(X)
+    divisive.set_params(checkpoint_dir=tmp_path, callbacks=[KilledInEpoch(2)])
+    with pytest.raises(InterruptedError, match="killed"):
+        divisive.fit(X, y)
+    resumed = divisive.set_params(callbacks=None).fit(X, y)
+    np.testing.assert_array_equal(resumed.predict(X), expected)
 
 
 # ----------------------------------------------------------------------- tables of y

@@ -132,6 +132,7 @@ class EpochLoop:
             "epoch": epoch,
             "stopped": stopped,
             "module": net.module_.state_dict(),
+            "criterion": net.criterion_.state_dict(),
             "optimizer": net.optimizer_.state_dict(),
             "step_count": net.step_count,
             "history": plain_history(net),
@@ -153,6 +154,7 @@ class EpochLoop:
         net = self.net
         with torch.no_grad():
             net.module_.load_state_dict(state["module"])
+            net.criterion_.load_state_dict(state["criterion"])
         net.optimizer_.load_state_dict(state["optimizer"])
         net.step_count = state["step_count"]
         for row in state["history"]:

@@ -335,23 +335,7 @@ history_, net_
     def partial_fit(self, X, y, sample_weight=None):
         """Take one pass over some images, at a tenth of the learning rate.
 
-        Parameters
-        ----------
-        X : array-like or ImageSequence
-            Images, as in `fit`.
-        y : array-like or DataFrame of shape (n_samples, n_answers)
-            Votes, as in `fit`.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weight of each image in the loss.
-
-        Returns
-        -------
-        self : VoteFractionRegressor
-
-        Raises
-        ------
-        ValueError
-            As in `fit`.
+        Parameters, errors and what is returned are those of `fit`.
         """
         first = not hasattr(self, "net_")
         images, rows, targets, weights = self._prepare(X, y, sample_weight, reset=first)
