@@ -16,6 +16,7 @@ _PUBLIC = {
 _SUBPACKAGES = (
     "augmentation",
     "datasets",
+    "decomposition",
     "galaxy_zoo",
     "images",
     "inspection",

@@ -20,6 +20,12 @@ def read_rows(images, rows):
     return images[rows]
 
 
+def to_tensor(batch, device):
+    """Return an array as a tensor on `device`; memory that must not be written to is copied."""
+    batch = np.require(batch, requirements=["C", "W"])
+    return torch.from_numpy(batch).to(device, non_blocking=True)
+
+
 @dataclass(eq=False)
 class LabelledImages(Dataset):
     """Images with one target and one weight each.

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from galaxy_sklearn.augmentation._views import central_view
+from galaxy_sklearn.augmentation._warp import warp
 
 
 def whiten(views):
@@ -67,7 +68,8 @@ class ImageModel(nn.Module):
         self.field = field
         self.finish = finish
         side = network.input_size
-        self.size = tuple(image_size) if side is None else (side, side)
+        self.frame = tuple(image_size)
+        self.size = self.frame if side is None else (side, side)
         self.register_buffer("mean", torch.as_tensor(mean).view(1, -1, 1, 1))
         self.register_buffer("scale", 1 / torch.as_tensor(std).view(1, -1, 1, 1))
 
@@ -87,6 +89,24 @@ class ImageModel(nn.Module):
             return self._finished(central_view(images, size, self.field))
         views = augmentation(images, size, field=self.field, generator=generator)
         return self._finished(views)
+
+    def whole_frame(self, views):
+        """Return standardised images of the frame that `plain_view` took views of, 0 around."""
+        frame, field = self.frame, self.field
+        if field == 1 and tuple(views.shape[2:]) == frame:
+            return views
+        covered = field == 1 and frame[0] * views.shape[3] == frame[1] * views.shape[2]
+        zero = views.new_zeros(len(views))
+        return warp(
+            views,
+            frame,
+            zoom=zero + 1 / field,
+            angle=zero,
+            mirror=zero + 1,
+            shift_x=zero,
+            shift_y=zero,
+            fill="border" if covered else "zeros",
+        )
 
     def _finished(self, views):
         return views if self.finish is None else self.finish(views)

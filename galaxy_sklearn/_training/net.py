@@ -3,12 +3,11 @@
 import copy
 from contextlib import contextmanager, nullcontext
 
-import numpy as np
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import EpochTimer, PassthroughScoring
 
-from galaxy_sklearn._training.data import ShuffledBatches
+from galaxy_sklearn._training.data import ShuffledBatches, to_tensor
 from galaxy_sklearn._training.device import memory_format
 from galaxy_sklearn._training.schedules import rate_factor
 from galaxy_sklearn._training.stages import Freezer
@@ -309,8 +308,7 @@ class TrainingNet(NeuralNet):
         ndarray of shape (n, n_outputs)
         """
         self.module_.eval()
-        raw = torch.from_numpy(np.ascontiguousarray(batch)).to(self.device, non_blocking=True)
-        images = self.module_.standardise(raw, self.layout)
+        images = self.module_.standardise(to_tensor(batch, self.device), self.layout)
         total, seen, scale = 0, None, None
         for view in views:
             if view.scale != scale:

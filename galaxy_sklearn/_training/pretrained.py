@@ -1,11 +1,16 @@
 """Weights that a network starts from."""
 
+import os
 import pickle
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils.validation import check_is_fitted
+
+_TRUNK_MARK = {"galaxy_sklearn": "encoder"}  # in the metadata of files that `save_trunk` writes
 
 
 def read_weights(path):
@@ -35,6 +40,81 @@ def read_weights(path):
     if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
         raise ValueError(f"{str(path)!r} holds no table of weights by layer name.")
     return state
+
+
+def save_trunk(weights, path):
+    """Write an encoder's weights to a ``.safetensors`` file, as a whole or not at all."""
+    path = Path(path)
+    if path.suffix != ".safetensors":
+        raise ValueError(f"Weights are saved to .safetensors files; got {path.name!r}.")
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        save_file(tensors, partial, metadata=_TRUNK_MARK)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def holds_trunk(path):
+    """Tell whether `save_trunk` wrote a file, which `read_weights` can read."""
+    if Path(path).suffix != ".safetensors":
+        return False
+    with safe_open(path, framework="pt") as file:
+        return (file.metadata() or {}).items() >= _TRUNK_MARK.items()
+
+
+def is_pretrainer(source):
+    """Tell whether `source` is an estimator to be fitted first, for its encoder's weights."""
+    return hasattr(source, "trunk_weights") and not isinstance(source, FrozenEstimator)
+
+
+def fill_from_file(network, path):
+    """Copy the weights of a file into `network`; errors as in `read_weights` and `load_trunk`."""
+    weights = read_weights(path)
+    load = load_whole_trunk if holds_trunk(path) else load_trunk
+    load(network, weights, repr(str(path)))
+
+
+def fill_from_estimator(network, source):
+    """Copy the weights of a fitted estimator, frozen or not, into `network`."""
+    check_is_fitted(source)
+    fitted = getattr(source, "estimator", source)
+    name = f"the fitted {type(fitted).__name__}"
+    if hasattr(fitted, "trunk_weights"):
+        load_whole_trunk(network, fitted.trunk_weights(), name)
+    else:
+        load_trunk(network, fitted.net_.module_.network.state_dict(), name)
+
+
+def load_whole_trunk(network, weights, source):
+    """Copy all of an encoder's `weights` into `network`; all that comes after it stays fresh.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Filled in place.
+    weights : dict of str to Tensor
+        By layer name.
+    source : str
+        Where the weights come from, for messages.
+
+    Raises
+    ------
+    ValueError
+        If `network` lacks one of the layers or has it in another shape; the first one is named.
+    """
+    if not weights:
+        raise ValueError(f"There are no weights before the last layer of {source}.")
+    own = network.state_dict()
+    for name, tensor in weights.items():
+        if name not in own or own[name].shape != tensor.shape:
+            has = f"has shape {tuple(own[name].shape)} there" if name in own else "is not in it"
+            raise ValueError(
+                f"The weights of {source} do not fit the network: layer {name!r}, of shape "
+                f"{tuple(tensor.shape)}, {has}."
+            )
+    network.load_state_dict(own | dict(weights))
 
 
 def load_trunk(network, weights, source):

@@ -64,7 +64,8 @@ class TrainingCurvesDisplay:
             ax.set(xlabel="epoch", ylabel=title)
             ax.xaxis.get_major_locator().set_params(integer=True)
             ax.grid(alpha=0.3)
-            ax.legend(fontsize="small")
+            if ax.get_legend_handles_labels()[0]:
+                ax.legend(fontsize="small")
         return self
 
     @staticmethod

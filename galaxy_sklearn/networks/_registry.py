@@ -87,12 +87,16 @@ def build_network(name, n_channels, n_classes, image_size, **params):
             f"There is no network {name!r}: the names are {', '.join(available())}, and "
             f'"timm/<model>" for any model of timm.{hint}'
         )
-    network = _NETWORKS[name]
-    known = list(inspect.signature(network).parameters)[3:]
+    return construct(name, _NETWORKS[name], n_channels, n_classes, image_size, **params)
+
+
+def construct(name, network, *sizes, **params):
+    """Return ``network(*sizes, **params)``; ValueError if it has no such parameter."""
+    known = list(inspect.signature(network).parameters)[len(sizes) :]
     unknown = sorted(set(params) - set(known))
     if unknown:
         raise ValueError(
             f"The network {name!r} has no parameter {unknown[0]!r}; it takes "
             f"{', '.join(known) or 'none'}."
         )
-    return network(n_channels, n_classes, image_size, **params)
+    return network(*sizes, **params)

@@ -24,7 +24,11 @@ from galaxy_sklearn._training.loop import BestEpoch, EpochLoop, plain_history
 from galaxy_sklearn._training.model import AppliedTransformer, ImageModel, whiten
 from galaxy_sklearn._training.net import TrainingNet
 from galaxy_sklearn._training.optimizers import OPTIMIZERS
-from galaxy_sklearn._training.pretrained import load_trunk, read_weights
+from galaxy_sklearn._training.pretrained import (
+    fill_from_estimator,
+    fill_from_file,
+    is_pretrainer,
+)
 from galaxy_sklearn._training.seeding import draw_seed, epoch_seed, forked_torch
 from galaxy_sklearn._training.stages import stage_rates
 from galaxy_sklearn._validation import is_image_sequence, require_finite, validate_images
@@ -145,16 +149,19 @@ class ImageNetEstimator(NestedParamsMixin, BaseEstimator):
             return float(self.field)
         return 1.0 if network.input_size is None else field_of_view(images)
 
+    def _fit_pretrainer(self, images):
+        """Fit what `pretrained` says is to be fitted first."""
+        if is_pretrainer(self.pretrained):
+            self.pretrainer_ = clone(self.pretrained).fit(images)
+
     def _load_pretrained(self, network):
         if self.pretrained is None or self.pretrained is True:
             return
-        if isinstance(self.pretrained, str | os.PathLike):
-            load_trunk(network, read_weights(self.pretrained), repr(str(self.pretrained)))
-            return
-        check_is_fitted(self.pretrained)
-        fitted = getattr(self.pretrained, "estimator", self.pretrained)
-        weights = fitted.net_.module_.network.state_dict()
-        load_trunk(network, weights, f"the fitted {type(fitted).__name__}")
+        source = self.pretrainer_ if is_pretrainer(self.pretrained) else self.pretrained
+        if isinstance(source, str | os.PathLike):
+            fill_from_file(network, source)
+        else:
+            fill_from_estimator(network, source)
 
     def _build_net(self, images, weights, n_outputs, *, seed):
         model, dtype = self._build_model(images, weights, n_outputs)
@@ -211,6 +218,8 @@ class ImageNetEstimator(NestedParamsMixin, BaseEstimator):
         """Train on `dataset`, from `n_restarts` seeds, and keep the best run."""
         seed = draw_seed(self.random_state)
         earlier = getattr(self, "net_", None) if self.warm_start else None
+        if earlier is None:
+            self._fit_pretrainer(dataset.images)
         seeds = [seed, *(epoch_seed(seed, run) for run in range(1, self.n_restarts))]
         self.restart_scores_, best = [], -math.inf
         for run_seed in seeds:
@@ -267,6 +276,7 @@ class ImageNetEstimator(NestedParamsMixin, BaseEstimator):
         with forked_torch(device):
             if not hasattr(self, "net_"):
                 seed = draw_seed(self.random_state)
+                self._fit_pretrainer(dataset.images)
                 torch.manual_seed(seed)
                 net = self._build_net(dataset.images, dataset.weights, n_outputs, seed=seed)
                 net.prepare(None)
@@ -282,11 +292,16 @@ class ImageNetEstimator(NestedParamsMixin, BaseEstimator):
     def _outputs(self, X, *, embed=False):
         """Return averaged outputs for `X`, float64 (n_samples, n_outputs)."""
         check_is_fitted(self)
-        images = validate_images(self, X, reset=False)
         net = self.net_.place(self._device())
         side = min(self.image_shape_[:2])
         views = prediction_views(self.tta, side=side, field=self.field_)
-        parts, row = [], 0
+        return np.concatenate(
+            [net.outputs(batch, views, embed=embed) for batch in self._checked_batches(X)]
+        )
+
+    def _checked_batches(self, X):
+        """Yield the images of `X` in batches, with a progress bar."""
+        images, row = validate_images(self, X, reset=False), 0
         with tqdm(
             total=len(images),
             desc=f"{type(self).__name__}: predicting",
@@ -295,10 +310,9 @@ class ImageNetEstimator(NestedParamsMixin, BaseEstimator):
         ) as bar:
             for batch in self._batches(images):
                 require_finite(type(self).__name__, batch, range(row, row + len(batch)))
-                parts.append(net.outputs(batch, views, embed=embed))
+                yield batch
                 row += len(batch)
                 bar.update(len(batch))
-        return np.concatenate(parts)
 
     def transform(self, X):
         """Return embeddings: what the network's last layer sees.
