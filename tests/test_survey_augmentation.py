@@ -115,6 +115,17 @@ def test_components_of_other_bands_are_refused():
         DielemanAugmentation()(torch.rand(2, 1, 8, 8), (8, 8), field=1.0, generator=generator())
 
 
+@pytest.mark.parametrize(
+    "augmentation", [GalaxyAugmentation(), DielemanAugmentation(), SurveyDegradation()], ids=repr
+)
+def test_views_keep_the_precision_of_the_images(augmentation):
+    images = torch.rand(3, 3, 20, 20, generator=generator())
+    double = augmentation(images.double(), (16, 16), field=1.0, generator=generator())
+    assert double.dtype == torch.float64
+    single = augmentation(images, (16, 16), field=1.0, generator=generator())
+    torch.testing.assert_close(double.float(), single, atol=1e-3, rtol=0)
+
+
 # ---------------------------------------------------------------------------- survey
 def only(**changes):
     """Return a degradation that does nothing but what is asked for, to every image."""

@@ -325,8 +325,10 @@ def test_what_needs_a_tree_or_the_dirichlet_says_so(fitted, galaxies):
     with pytest.raises(AttributeError, match="has no attribute") as caught:
         VoteFractionRegressor(tree=None).predict_class(galaxies[2])
     assert "predict_class needs a tree" in str(caught.value.__cause__)
-    with pytest.raises(ValueError, match="takes kind='path' or 'conditional'; got 'counts'"):
+    with pytest.raises(ValueError, match="takes kind='path' or, with a tree, 'cond.* got 'counts'"):
         fitted.predict(galaxies[2], kind="counts")
+    with pytest.raises(ValueError, match="with a tree, 'conditional'; got 'conditional'"):
+        VoteFractionRegressor(tree=None).predict(galaxies[2], kind="conditional")
 
 
 # -------------------------------------------------------------- in scikit-learn's world

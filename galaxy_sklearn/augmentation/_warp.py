@@ -40,5 +40,6 @@ def warp(images, size, *, zoom, angle, mirror, shift_x, shift_y, fill="reflectio
         ],
         dim=1,
     )
+    theta = theta.to(images.dtype)
     grid = F.affine_grid(theta, (len(images), images.shape[1], *size), align_corners=False)
     return F.grid_sample(images, grid, padding_mode=fill, align_corners=False)

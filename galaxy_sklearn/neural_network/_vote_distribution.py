@@ -26,8 +26,8 @@ class VoteDistribution:
     >>> from galaxy_sklearn.neural_network import VoteDistribution
     >>> votes = VoteDistribution("gz2", [[8.0, 2.0, 1.0] + 34 * [1.0]])
     >>> lower, upper = votes.interval(0.9)
-    >>> lower[0, 0].round(2), upper[0, 0].round(2)
-    (np.float64(0.49), np.float64(0.91))
+    >>> print(lower[0, 0].round(2), upper[0, 0].round(2))
+    0.49 0.91
     """
 
     def __init__(self, tree, concentrations):
@@ -68,7 +68,7 @@ class VoteDistribution:
             None bounds the fraction that endlessly many volunteers would give. A number, or
             (n_samples,), bounds the observed fraction among so many: on each question (also
             (n_samples, n_questions)) for conditional fractions, volunteers in all for
-            path-weighted ones.
+            path-weighted ones. Published fractions are observed ones.
         random_state : int or RandomState instance, default=0
             Seed of the draws.
 

@@ -410,16 +410,15 @@ history_, net_
             If the images have another shape or pixel kind, or hold NaN or infinity; if `kind` is
             unknown.
         """
-        if kind not in ("path", "conditional"):
+        if kind not in ("path", "conditional") or (kind != "path" and self.tree is None):
             raise ValueError(
-                f"VoteFractionRegressor.predict takes kind='path' or 'conditional'; got {kind!r}."
+                f"VoteFractionRegressor.predict takes kind='path' or, with a tree, 'conditional'; "
+                f"got {kind!r}."
             )
         means = self._means(self._outputs(X))
         if self._flat_targets:
             return means[:, 0]
-        if self.tree is None:
-            return means
-        return convert_array(tree_of(self), means, "path", kind)
+        return means if kind == "path" else convert_array(tree_of(self), means, "path", kind)
 
     @available_if(_has_tree)
     def predict_class(self, X, scheme="zhu2019"):
