@@ -24,6 +24,7 @@ def network(**params):
         "network_params": {"input_size": 16, "widths": (4, 8)},
         "batch_size": 32,
         "max_steps": 100,
+        "optimizer": "adamw",
         "learning_rate": 0.01,
         "random_state": 0,
         "ema_decay": 0.9,

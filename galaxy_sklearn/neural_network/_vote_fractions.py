@@ -107,12 +107,12 @@ class VoteFractionRegressor(
         What takes the scale out of pixels.
     tta : None, "d4", float, MultiScaleCrop or list of the first three, default=None
         Views that prediction averages over; averages keep the sum rules.
-    optimizer : str, default="adamw"
+    optimizer : str, default="muon"
         Optimiser of the network's weights.
     optimizer_params : dict, default=None
         Further keyword arguments of the optimiser; each is also a parameter
         ``optimizer__<name>``.
-    learning_rate : float, default=0.003
+    learning_rate : float, default=0.006
         Highest learning rate.
     schedule : {"onecycle", "cosine", "constant"} or callable, default="onecycle"
         Course of the learning rate over the training.
@@ -220,9 +220,9 @@ history_, net_
         augmentation="galaxy",
         standardize="training",
         tta=None,
-        optimizer="adamw",
+        optimizer="muon",
         optimizer_params=None,
-        learning_rate=0.003,
+        learning_rate=0.006,
         schedule="onecycle",
         weight_decay=0.05,
         freeze=None,

@@ -1,0 +1,93 @@
+"""The published networks and the default, in equal time, on the five Galaxy Zoo 2 classes.
+
+The images are cutouts of 288 of the survey's 424 pixels, reduced to 128, so all sizes that a
+publication gives in pixels are scaled by 128 / 288. A short trial finds how many steps a second a
+network takes here; the training is as many as fit the time, and learning rates drop at the same
+shares of it as in the publication.
+
+    GALAXY_SKLEARN_DATA=... python tests/benchmarks/bench_recipes.py --minutes 30
+    GALAXY_SKLEARN_DATA=... python tests/benchmarks/bench_recipes.py --minutes 2 --only zhu2019
+"""
+
+import argparse
+from time import perf_counter
+
+from bench_accuracy import score
+from galaxy_zoo import labelled_split, report
+from sklearn.base import clone
+
+from galaxy_sklearn import GalaxyClassifier, recipes
+from galaxy_sklearn.augmentation import MultiScaleCrop, ScaleJitterCrop
+from galaxy_sklearn.neural_network import StepDecay
+
+SCALE = 128 / 288
+ZHU = {
+    "augmentation": ScaleJitterCrop((round(170 * SCALE), round(240 * SCALE))),
+    "tta": MultiScaleCrop([round(size * SCALE) for size in (180, 200, 220, 240)]),
+    "field": 0.8 * 220 / 288,
+    "schedule": StepDecay([30 / 72, 60 / 72]),
+}
+RIVALS = ("alexnet", "dieleman", "inception_v3", "resnet50", "vgg16")
+TRIAL_STEPS = 4
+TRIAL_IMAGES = 512
+
+
+def entrants():
+    """Return the classifiers by name."""
+    models = {"default": GalaxyClassifier(tta=[0.87, 1.0, 1.13])}
+    models["zhu2019"] = recipes.zhu2019(**ZHU)[-1]
+    for name in RIVALS:
+        models[f"zhu2019_baseline({name})"] = recipes.zhu2019_baseline(name, **ZHU)[-1]
+    models["wu2022_simple_cnn"] = recipes.wu2022_simple_cnn()[-1]
+    for name in ("galaxy10_cnn", *(f"galaxy10_cnn{n}" for n in (2, 3, 5, 6))):
+        models[name] = getattr(recipes, name)()[-1]
+    return models
+
+
+def seconds_a_step(model, X, y):
+    """Return the time of one step, from the difference of two short trainings."""
+    times = []
+    for steps in (1, 1 + TRIAL_STEPS):
+        start = perf_counter()
+        clone(model).set_params(max_steps=steps).fit(X[:TRIAL_IMAGES], y[:TRIAL_IMAGES])
+        times.append(perf_counter() - start)
+    return max(times[1] - times[0], 1e-3) / TRIAL_STEPS
+
+
+def run(name, model, parts, seconds, seed):
+    """Train for about `seconds` and report on the test part."""
+    X_train, X_test, y_train, y_test = parts
+    model = clone(model).set_params(random_state=seed, batch_size=128)
+    a_step = seconds_a_step(model, X_train, y_train)
+    model.set_params(max_steps=max(1, int(seconds / a_step)))
+    start = perf_counter()
+    model.fit(X_train, y_train)
+    spent = perf_counter() - start
+    network = model.net_.module_.network
+    report(
+        name,
+        seed=seed,
+        minutes=spent / 60,
+        steps=model.max_steps,
+        images_per_second=model.max_steps * 128 / spent,
+        parameters=sum(p.numel() for p in network.parameters()),
+        **score(model, X_test, y_test),
+    )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cache", default="galaxy-zoo-cache")
+    parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--only", nargs="*", default=None, help="names; all without it")
+    options = parser.parse_args()
+    parts = labelled_split(options.cache)
+    models = entrants()
+    for name in options.only or models:
+        for seed in options.seeds:
+            run(name, models[name], parts, 60 * options.minutes, seed)
+
+
+if __name__ == "__main__":
+    main()
