@@ -54,7 +54,7 @@ class ContrastivePretrainer(Pretrainer):
     weight_decay : float, default=0.05
         Decay of all weights but biases and normalisation factors.
     max_epochs : int or "auto", default="auto"
-        Passes over the training set. ``"auto"`` counts steps instead: about 1,000 up to 2,000
+        Passes over the training set. ``"auto"`` counts steps instead: about 900 up to 2,000
         images, and growing with the square root of the number of images beyond.
     max_steps : int, default=None
         Optimiser steps to stop after, in place of `max_epochs`.

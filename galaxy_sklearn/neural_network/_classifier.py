@@ -24,7 +24,7 @@ from galaxy_sklearn._validation import (
     validate_images,
     validate_sample_weight,
 )
-from galaxy_sklearn.augmentation._views import MultiScaleCrop, prediction_views
+from galaxy_sklearn.augmentation._views import MultiScaleCrop, RotatedViews, prediction_views
 from galaxy_sklearn.neural_network._base import ImageNetEstimator
 from galaxy_sklearn.neural_network._scoring import validation_score
 
@@ -60,17 +60,18 @@ class GalaxyClassifier(
     augmentation : "galaxy", callable or None, default="galaxy"
         Random views in training, see `galaxy_sklearn.augmentation.GalaxyAugmentation`; None
         trains on the images as they are.
-    standardize : {"training", "image"} or transformer, default="training"
+    standardize : {"training", "image"}, transformer or None, default="training"
         ``"training"`` takes the mean of the training pixels out and divides by their deviation.
         ``"image"`` does so for each view by its own (uint8 pixels divided by 255 first). A
         transformer of images, such as ``make_pipeline(CLAHE(), MorphologicalOpening())``, is
         applied to each view instead, after the augmentation, and to what prediction sees; uint8
-        pixels it gets as uint8, and the network divided by 255.
-    tta : None, "d4", float, MultiScaleCrop or list of the first three, default=None
+        pixels it gets as uint8, and the network divided by 255. None leaves pixels as they are
+        (uint8 divided by 255).
+    tta : None, "d4", float, list of these, MultiScaleCrop or RotatedViews, default=None
         Views that prediction averages over: the eight rotations and mirror images, fields of
         view relative to the plain one, or both (``["d4", 0.9, 1.1]``). ``"galaxynet"`` gives the
         same answer for all eight, so that only fields of view change it. Or a
-        `galaxy_sklearn.augmentation.MultiScaleCrop`.
+        `galaxy_sklearn.augmentation.MultiScaleCrop` or `RotatedViews`.
     loss : {"cross_entropy", "logit_adjusted"}, default="logit_adjusted"
         ``"logit_adjusted"`` is cross-entropy that helps rare classes: `adjustment` times the
         logarithm of the class shares is added to the logits in training (Menon et al. 2021).
@@ -102,7 +103,7 @@ class GalaxyClassifier(
     layer_decay : float, default=1.0
         Learning rate of a stage over that of the next one towards the output.
     max_epochs : int or "auto", default="auto"
-        Passes over the training set. ``"auto"`` counts steps instead: about 1,000 up to 2,000
+        Passes over the training set. ``"auto"`` counts steps instead: about 900 up to 2,000
         images, and growing with the square root of the number of images beyond.
     max_steps : int, default=None
         Optimiser steps to stop after, in place of `max_epochs`.
@@ -184,8 +185,8 @@ class GalaxyClassifier(
         "image_shape": ["array-like", None],
         "field": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="right")],
         "augmentation": [StrOptions({"galaxy"}), callable, None],
-        "standardize": [StrOptions({"training", "image"}), HasMethods("transform")],
-        "tta": [StrOptions({"d4"}), POSITIVE, list, tuple, MultiScaleCrop, None],
+        "standardize": [StrOptions({"training", "image"}), HasMethods("transform"), None],
+        "tta": [StrOptions({"d4"}), POSITIVE, list, tuple, MultiScaleCrop, RotatedViews, None],
         "loss": [StrOptions({"cross_entropy", "logit_adjusted"})],
         "adjustment": [NON_NEGATIVE],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],

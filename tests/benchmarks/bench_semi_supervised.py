@@ -1,0 +1,176 @@
+"""What a pool without labels is worth, on EFIGI's Hubble types and on five-class Galaxy Zoo 2.
+
+The pool of EFIGI is the 30,615 cutouts of Galaxy Zoo 2, of which the central 94 of 128 pixels are
+taken, so that galaxies fill the frame as they do in EFIGI. `--steps` is the length of each
+training; self-training repeats it every round.
+
+    GALAXY_SKLEARN_DATA=... python tests/benchmarks/bench_semi_supervised.py efigi --folds 0 1
+    GALAXY_SKLEARN_DATA=... python tests/benchmarks/bench_semi_supervised.py few --labels 20 100
+"""
+
+import argparse
+from time import perf_counter
+
+import numpy as np
+from bench_efigi import labelled_files
+from galaxy_zoo import all_images, labelled_split, report
+from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import recall_score
+from sklearn.model_selection import RepeatedStratifiedKFold
+from sklearn.pipeline import make_pipeline
+
+from galaxy_sklearn import GalaxyClassifier
+from galaxy_sklearn.decomposition import AutoencoderPretrainer, ContrastivePretrainer
+from galaxy_sklearn.metrics import expected_calibration_error
+from galaxy_sklearn.preprocessing import CenterCrop, ImageReader, Resize
+from galaxy_sklearn.semi_supervised import FixMatchClassifier, PseudoLabelClassifier
+
+TTA = ["d4", 0.87, 1.0, 1.13]
+
+
+class Entrants:
+    """Fits by name, on labelled images and a pool.
+
+    Parameters
+    ----------
+    pool : ndarray or ImageSequence
+        Images without labels.
+    steps : int or None
+        Optimiser steps of a training; None is the classifier's own choice.
+    """
+
+    def __init__(self, pool, steps):
+        self.pool = pool
+        self.steps = steps
+        self.pretrained = {}
+
+    def classifier(self, seed, **params):
+        """Return an unfitted default classifier."""
+        return GalaxyClassifier(max_steps=self.steps, tta=TTA, random_state=seed, **params)
+
+    def supervised(self, X, y, seed):
+        """Return the default, fitted on the labels alone."""
+        return self.classifier(seed).fit(X, y)
+
+    def fixmatch(self, X, y, seed):
+        """Return a network that learned from labels and pool in every step."""
+        return FixMatchClassifier(self.classifier(seed)).fit(X, y, X_unlabeled=self.pool)
+
+    def self_training(self, X, y, seed):
+        """Return a network that labelled the pool in rounds, by quotas of the classes."""
+        model = PseudoLabelClassifier(self.classifier(seed), criterion="quota", max_iter=2)
+        return model.fit(X, y, X_unlabeled=self.pool)
+
+    def self_training_of_wu(self, X, y, seed):
+        """Return the default network with Wu's rule: a fixed 0.35 and nothing looked after."""
+        model = PseudoLabelClassifier(
+            self.classifier(seed, warm_start=True),
+            threshold=0.35,
+            min_new_labels=10,
+            max_divergence=None,
+            max_iter=2,
+            warm_start=True,
+        )
+        return model.fit(X, y, X_unlabeled=self.pool)
+
+    def autoencoder(self, X, y, seed):
+        """Return the default, begun with the encoder of an autoencoder of the pool."""
+        return self._from(AutoencoderPretrainer, X, y, seed)
+
+    def contrastive(self, X, y, seed):
+        """Return the default, begun with what contrasting the pool's images taught."""
+        return self._from(ContrastivePretrainer, X, y, seed)
+
+    def _from(self, pretrainer, X, y, seed):
+        if pretrainer not in self.pretrained:
+            start = perf_counter()
+            model = pretrainer(max_steps=self.steps, random_state=0).fit(self.pool)
+            report(pretrainer.__name__, seconds=perf_counter() - start, loss=model.loss_curve_[-1])
+            self.pretrained[pretrainer] = FrozenEstimator(model)
+        return self.classifier(seed, pretrained=self.pretrained[pretrainer]).fit(X, y)
+
+
+def health(model):
+    """Return what a fitted PseudoLabelClassifier's last accepted round looked like."""
+    rounds = [row for row in getattr(model, "history_", []) if row.get("outcome") == "accepted"]
+    if not rounds:
+        return {}
+    last = rounds[-1]
+    return {
+        "pseudo_labels": last["n_pseudo_labels"],
+        "precision": last["precision"],
+        "divergence": last["divergence"],
+        "amplification": max(last["amplification"].values()),
+        "ended": model.termination_condition_,
+    }
+
+
+def evaluate(name, model, X, y, seconds, **facts):
+    """Report accuracy, recalls and calibration of a fitted model."""
+    proba = model.predict_proba(X)
+    predicted = model.classes_[proba.argmax(1)]
+    recalls = recall_score(y, predicted, labels=model.classes_, average=None)
+    report(
+        name,
+        **facts,
+        seconds=round(seconds, 1),
+        accuracy=float((predicted == y).mean()),
+        macro_recall=float(recalls.mean()),
+        lowest_recall=float(recalls.min()),
+        calibration_error=float(expected_calibration_error(y, proba, classes=model.classes_)),
+        **health(model),
+    )
+
+
+def efigi(options):
+    files, labels = labelled_files(options.target)
+    X = np.asarray(make_pipeline(ImageReader(), Resize(128)).fit_transform(files))
+    images, _ = all_images(options.cache)
+    pool = make_pipeline(CenterCrop(94), Resize(128)).fit_transform(images)
+    pool = pool.cache(f"{options.cache}-efigi-pool", verbose=1)
+    folds = list(RepeatedStratifiedKFold(n_splits=5, n_repeats=4, random_state=0).split(X, labels))
+    entrants = Entrants(pool, options.steps)
+    for fold in options.folds:
+        train, test = folds[fold]
+        for name in options.only:
+            start = perf_counter()
+            model = getattr(entrants, name)(X[train], labels[train], fold)
+            seconds = perf_counter() - start
+            evaluate(name, model, X[test], labels[test], seconds, fold=fold, task=options.target)
+
+
+def few(options):
+    X_train, X_test, y_train, y_test = labelled_split(options.cache)
+    for n_labels in options.labels:
+        for seed in options.folds:
+            rng = np.random.default_rng(seed)
+            known = np.concatenate(
+                [
+                    rng.choice(np.flatnonzero(y_train == one), n_labels, replace=False)
+                    for one in np.unique(y_train)
+                ]
+            )
+            rest = np.setdiff1d(np.arange(len(y_train)), known)
+            entrants = Entrants(X_train[rest], options.steps)
+            for name in options.only:
+                start = perf_counter()
+                model = getattr(entrants, name)(X_train[known], y_train[known], seed)
+                seconds = perf_counter() - start
+                evaluate(name, model, X_test, y_test, seconds, seed=seed, labels=n_labels)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("task", choices=["efigi", "few"])
+    parser.add_argument("--cache", default="galaxy-zoo-cache")
+    parser.add_argument("--target", default="hubble8", choices=["hubble8", "esi"])
+    parser.add_argument("--folds", type=int, nargs="+", default=[0], help="of EFIGI, or seeds")
+    parser.add_argument("--labels", type=int, nargs="+", default=[20, 100, 500])
+    parser.add_argument("--steps", type=int, default=None)
+    parser.add_argument("--only", nargs="+", default=["supervised", "fixmatch", "self_training"])
+    options = parser.parse_args()
+    {"efigi": efigi, "few": few}[options.task](options)
+
+
+if __name__ == "__main__":
+    main()
