@@ -39,6 +39,14 @@ def fingerprint(params, dataset):
     return digest.hexdigest()[:16]
 
 
+def weights_digest(module):
+    """Return 16 hexadecimal digits that stand for all tensors of a module."""
+    digest = hashlib.sha256()
+    for tensor in module.state_dict().values():
+        digest.update(tensor.detach().cpu().contiguous().numpy())
+    return digest.hexdigest()[:16]
+
+
 class Checkpoint:
     """The newest state of one fit in a folder, replaced as a whole after every epoch.
 

@@ -132,7 +132,8 @@ def field_of_view(images):
     cutouts of EFIGI, which their galaxies fill.
     """
     rows = np.linspace(0, len(images) - 1, min(FIELD_SAMPLE, len(images))).round().astype(int)
-    grey = np.asarray(read_rows(images, np.unique(rows)), dtype=np.float32).mean(-1)
+    parts = np.array_split(np.unique(rows), -(-len(rows) // 64))
+    grey = np.concatenate([read_rows(images, part).mean(-1, dtype=np.float32) for part in parts])
     border = [grey[:, 0], grey[:, -1], grey[:, :, 0], grey[:, :, -1]]
     background = np.median(np.concatenate(border, axis=1), axis=1)
     light = np.maximum(np.median(grey - background[:, None, None], axis=0), 0)

@@ -1,5 +1,6 @@
 """Weights that a network starts from."""
 
+import json
 import os
 import pickle
 from pathlib import Path
@@ -10,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
-_TRUNK_MARK = {"galaxy_sklearn": "encoder"}  # in the metadata of files that `save_trunk` writes
+_TRUNK_MARK = "galaxy_sklearn_encoder"  # in the metadata of files that `save_trunk` writes
 
 
 def read_weights(path):
@@ -48,20 +49,22 @@ def save_trunk(weights, path):
     if path.suffix != ".safetensors":
         raise ValueError(f"Weights are saved to .safetensors files; got {path.name!r}.")
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    order = {_TRUNK_MARK: json.dumps(list(tensors))}  # the file itself sorts them otherwise
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
-        save_file(tensors, partial, metadata=_TRUNK_MARK)
+        save_file(tensors, partial, metadata=order)
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
 
 
-def holds_trunk(path):
-    """Tell whether `save_trunk` wrote a file, which `read_weights` can read."""
+def trunk_layers(path):
+    """Return the names of the layers in a readable file of `save_trunk`; of any other, None."""
     if Path(path).suffix != ".safetensors":
-        return False
+        return None
     with safe_open(path, framework="pt") as file:
-        return (file.metadata() or {}).items() >= _TRUNK_MARK.items()
+        names = (file.metadata() or {}).get(_TRUNK_MARK)
+    return None if names is None else json.loads(names)
 
 
 def is_pretrainer(source):
@@ -71,9 +74,12 @@ def is_pretrainer(source):
 
 def fill_from_file(network, path):
     """Copy the weights of a file into `network`; errors as in `read_weights` and `load_trunk`."""
-    weights = read_weights(path)
-    load = load_whole_trunk if holds_trunk(path) else load_trunk
-    load(network, weights, repr(str(path)))
+    weights, source = read_weights(path), repr(str(path))
+    names = trunk_layers(path)
+    if names is None:
+        load_trunk(network, weights, source)
+    else:
+        load_whole_trunk(network, {name: weights[name] for name in names}, source)
 
 
 def fill_from_estimator(network, source):
@@ -102,18 +108,20 @@ def load_whole_trunk(network, weights, source):
     Raises
     ------
     ValueError
-        If `network` lacks one of the layers or has it in another shape; the first one is named.
+        If `network` lacks one of the layers, has it in another shape, or has one more among
+        them; the first one is named.
     """
     if not weights:
         raise ValueError(f"There are no weights before the last layer of {source}.")
-    own = network.state_dict()
+    own, misfit = network.state_dict(), f"The weights of {source} do not fit the network: layer"
     for name, tensor in weights.items():
         if name not in own or own[name].shape != tensor.shape:
             has = f"has shape {tuple(own[name].shape)} there" if name in own else "is not in it"
-            raise ValueError(
-                f"The weights of {source} do not fit the network: layer {name!r}, of shape "
-                f"{tuple(tensor.shape)}, {has}."
-            )
+            raise ValueError(f"{misfit} {name!r}, of shape {tuple(tensor.shape)}, {has}.")
+    names = list(own)
+    for name in names[: names.index(list(weights)[-1])]:
+        if name not in weights:
+            raise ValueError(f"{misfit} {name!r} of the network is missing.")
     network.load_state_dict(own | dict(weights))
 
 

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
-from galaxy_sklearn._training.checkpoint import Checkpoint, fingerprint
+from galaxy_sklearn._training.checkpoint import Checkpoint, fingerprint, weights_digest
 from galaxy_sklearn._training.data import (
     LabelledImages,
     field_of_view,
@@ -38,7 +38,8 @@ from galaxy_sklearn.networks._registry import build_network, has_published_weigh
 
 _NESTED = {"network": "network_params", "optimizer": "optimizer_params"}
 PREDICTION_BATCH = 128
-_NOT_IN_FINGERPRINT = {"verbose", "checkpoint_dir", "device", "callbacks", "tta", "warm_start"}
+_NOT_IN_FINGERPRINT = {"verbose", "checkpoint_dir", "device", "callbacks", "tta"}
+_NOT_IN_FINGERPRINT |= {"warm_start", "pooling"}
 
 
 class NestedParamsMixin:
@@ -95,14 +96,14 @@ class ImageNetEstimator(NestedParamsMixin, BaseEstimator):
         """Return the number of epochs and of optimiser steps in a fit.
 
         Epochs are `max_epochs`, or as many as give a small set enough steps and a big one few:
-        about 1,000, growing with the square root of the size beyond 2,000 images.
+        about 900, growing with the square root of the size beyond 2,000 images.
         """
         an_epoch = self._n_steps(n_samples)
         if self.max_steps is not None:
             return math.ceil(self.max_steps / an_epoch), self.max_steps
         n_epochs = self.max_epochs
         if n_epochs == "auto":
-            n_steps = 1000 * math.sqrt(max(1.0, n_samples / 2000))
+            n_steps = 900 * math.sqrt(max(1.0, n_samples / 2000))
             n_epochs = max(4, round(n_steps / an_epoch))
         return n_epochs, n_epochs * an_epoch
 
@@ -137,8 +138,8 @@ class ImageNetEstimator(NestedParamsMixin, BaseEstimator):
             return *pixel_statistics(images, weights), None
         as_uint8 = self.pixel_kind_ == "uint8"
         mean = np.zeros(self.image_shape_[2])
-        finish = whiten
-        if self.standardize != "image":
+        finish = None if self.standardize is None else whiten
+        if self.standardize not in (None, "image"):
             some = read_rows(images, np.arange(min(len(images), 64)))
             transformer = clone(self.standardize).fit(some)
             finish = AppliedTransformer(transformer, as_uint8=as_uint8)
@@ -244,7 +245,7 @@ class ImageNetEstimator(NestedParamsMixin, BaseEstimator):
                 n_epochs,
                 validate=validate,
                 best=BestEpoch(self.n_iter_no_change) if self.early_stopping else None,
-                checkpoint=self._checkpoint(dataset, seed),
+                checkpoint=self._checkpoint(dataset, seed, net, earlier),
                 verbose=self.verbose,
             )
             n_epochs = loop.run()
@@ -262,12 +263,15 @@ class ImageNetEstimator(NestedParamsMixin, BaseEstimator):
         for row in net.history:
             row["batches"] = []
 
-    def _checkpoint(self, dataset, seed):
+    def _checkpoint(self, dataset, seed, net, earlier):
         if self.checkpoint_dir is None:
             return None
         params = self.get_params(deep=False)
         params = {k: v for k, v in params.items() if k not in _NOT_IN_FINGERPRINT}
         params |= {"random_state": seed, "class": type(self).__name__}
+        is_given = self.pretrained is not None and not is_pretrainer(self.pretrained)
+        if is_given or earlier is not None:  # parameters do not tell which weights these are
+            params["start"] = weights_digest(net.module)
         return Checkpoint(self.checkpoint_dir, fingerprint(params, dataset))
 
     def _train_further(self, dataset, n_outputs):

@@ -44,10 +44,13 @@ class GalaxyClassifier(
         for any model of timm.
     network_params : dict, default=None
         Keyword arguments of the network; each is also a parameter ``network__<name>``.
-    pretrained : bool, path-like or fitted estimator, default=None
+    pretrained : bool, path-like or estimator, default=None
         What to start from: True for timm's published weights, a weights file (``.safetensors`` or
         ``.pth``), or a fitted estimator of this package inside
-        `sklearn.frozen.FrozenEstimator`. The last layer starts afresh where the classes differ.
+        `sklearn.frozen.FrozenEstimator`. The last layer starts afresh where the classes differ. A
+        pretrainer of `galaxy_sklearn.decomposition` that is not frozen is fitted first, on the
+        images that the classifier trains on. All of a pretrainer's encoder is copied, and all that
+        comes after it starts afresh.
     image_shape : tuple of int, default=None
         (height, width) or (height, width, n_channels) that 2-D rows of pixels are folded to. None
         reads a row as a square grey image, a square RGB image, or one line of pixels, whichever
@@ -155,6 +158,8 @@ class GalaxyClassifier(
         Kind of pixels seen in `fit`.
     field_ : float
         Part of the frame that the network looks at.
+    pretrainer_ : estimator
+        The fitted copy of `pretrained`, where that was to be fitted first.
     n_iter_ : int
         Epochs run.
     loss_curve_ : list of float
