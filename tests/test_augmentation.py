@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from galaxy_sklearn.augmentation import GalaxyAugmentation, View, prediction_views
+from galaxy_sklearn.augmentation import GalaxyAugmentation, RotatedViews, View, prediction_views
 from galaxy_sklearn.augmentation._views import central_view
 from galaxy_sklearn.augmentation._warp import warp
 
@@ -117,6 +117,34 @@ def test_scales_and_symmetries_combine():
     assert prediction_views(None) == [View()]
     assert [v.scale for v in prediction_views([0.9, 1.1])] == [0.9, 1.1]
     assert len(prediction_views(["d4", 0.9, 1.1])) == 16
+
+
+def test_angles_turn_as_quarter_turns_do(images):
+    for turns in range(4):
+        turned = central_view(images, (12, 12), 0.75, angle=90 * turns)
+        exact = View(quarter_turns=turns).turn(central_view(images, (12, 12), 0.75))
+        torch.testing.assert_close(turned, exact, atol=1e-5, rtol=1e-5)
+
+
+def test_rotated_views_of_four_angles_are_the_symmetries_of_the_square(images):
+    views = prediction_views(RotatedViews(4))
+    seen = [view.turn(central_view(images, (16, 16), 1.0, view.angle)) for view in views]
+    exact = [view.turn(images) for view in prediction_views("d4")]
+    for one in exact:
+        assert min((one - other).abs().max() for other in seen) < 1e-5
+    assert len(seen) == len(exact)
+
+
+def test_the_views_of_the_challenge_s_winner():
+    views = prediction_views(RotatedViews(10, fields=(1 / 1.2, 1.0, 1.2)))
+    assert len(set(views)) == 60
+    assert {view.angle for view in views} == {36.0 * number for number in range(10)}
+    np.testing.assert_allclose(sorted({view.scale for view in views}), [1 / 1.2, 1, 1.2])
+    assert sum(view.mirror for view in views) == 30
+    assert len(prediction_views(RotatedViews(3, fields=[0.9], mirror=False))) == 3
+    for wrong in ({"n_angles": 0}, {"fields": []}, {"fields": [0.0]}):
+        with pytest.raises(ValueError, match="RotatedViews needs at least one angle and positive"):
+            RotatedViews(**wrong)
 
 
 @pytest.mark.parametrize("tta", ["d8", ["d4", "x"], [0.0], [-1], [True]])

@@ -6,21 +6,35 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 from galaxy_sklearn import GalaxyClassifier, recipes
-from galaxy_sklearn.augmentation import MultiScaleCrop, ScaleJitterCrop
+from galaxy_sklearn.augmentation import (
+    DielemanAugmentation,
+    MultiScaleCrop,
+    RotatedViews,
+    ScaleJitterCrop,
+)
 from galaxy_sklearn.datasets import make_galaxies
-from galaxy_sklearn.neural_network import StepDecay
+from galaxy_sklearn.galaxy_zoo import check_votes
+from galaxy_sklearn.neural_network import StepDecay, VoteFractionRegressor
 from galaxy_sklearn.preprocessing import CLAHE, MorphologicalOpening
 from galaxy_sklearn.semi_supervised import PseudoLabelClassifier
 
 NAMES = sorted(set(recipes.__all__) - {"available"})
-NEEDS_WEIGHTS = {"galaxy10_transfer", "guo2023_densenet201", "guo2023_vgg19"}
+NEEDS_WEIGHTS = {
+    "galaxy10_transfer",
+    "gomez2020_resnet50",
+    "guo2023_densenet201",
+    "guo2023_vgg19",
+}
+OF_VOTES = {"dieleman2015", "gomez2020_resnet50"}
 SMALL = {  # resized to, then what makes the network cheap enough to run
+    "dieleman2015": (None, {"hidden": 8}),
     "galaxy10_cnn": (64, {}),
     "galaxy10_cnn2": (64, {"input_size": 64}),
     "galaxy10_cnn3": (64, {"input_size": 64}),
     "galaxy10_cnn5": (64, {"input_size": 64}),
     "galaxy10_cnn6": (64, {"input_size": 64}),
     "galaxy10_transfer": (32, {"head_units": (8,)}),
+    "gomez2020_resnet50": (32, {}),
     "guo2023_densenet201": (32, {"head_units": (8,)}),
     "guo2023_vgg19": (32, {"head_units": (8,)}),
     "wu2022_inception_v3": (80, {}),
@@ -40,6 +54,15 @@ def build(name, **params):
 
 def pipeline_of(model):
     return model.estimator if isinstance(model, PseudoLabelClassifier) else model
+
+
+def votes(classes):
+    """Return fractions (n, 37) of volunteers who agree that a galaxy is round, or a disk."""
+    table = np.zeros((len(classes), 37))
+    smooth = np.isin(classes, ["round", "in_between", "cigar"])
+    table[smooth] = np.eye(37)[[0, 14, 15]].sum(0)
+    table[~smooth] = np.eye(37)[[1, 3, 14, 25]].sum(0)
+    return table
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +91,8 @@ def test_recipes_are_clonable_and_state_their_source(name):
     for word in ("Published", "illed in", "Reported"):
         assert word in doc or name == "zhu2019_baseline", word
     if name != "wu2022_self_training":
-        assert isinstance(model[-1], GalaxyClassifier)
+        expected = VoteFractionRegressor if name in OF_VOTES else GalaxyClassifier
+        assert isinstance(model[-1], expected)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -79,8 +103,11 @@ def test_recipes_run_on_galaxies(name, galaxies, large_galaxies):
     pipeline = pipeline_of(model)
     if size is not None:
         pipeline.set_params(resize__size=size)
-    pipeline.set_params(**{f"galaxyclassifier__network__{k}": v for k, v in network.items()})
-    pipeline.set_params(galaxyclassifier__validation_fraction=0.25)
+    pipeline[-1].set_params(**{f"network__{k}": v for k, v in network.items()})
+    pipeline[-1].set_params(validation_fraction=0.25)
+    if name in OF_VOTES:
+        assert model.fit(X, votes(y)).predict(X[:3]).shape == (3, 37)
+        return
     fit_params = {"X_unlabeled": X[:5]} if isinstance(model, PseudoLabelClassifier) else {}
     if fit_params:
         model.set_params(max_iter=1)
@@ -118,6 +145,48 @@ def test_zhu_is_to_the_letter():
     }
     params = classifier.get_params(deep=False)
     assert {name: params[name] for name in expected} == expected
+
+
+def test_dieleman_is_to_the_letter(large_galaxies):
+    regressor = recipes.dieleman2015()[-1]
+    expected = {
+        "network": "dieleman",
+        "tree": "gz2_kaggle",
+        "output": "tree",
+        "normalization": "divisive",
+        "unnormalized_steps": 625,
+        "loss": "mse",
+        "augmentation": DielemanAugmentation(zoom=1.3, shift=4.0, frame=424.0, colour=0.5),
+        "tta": RotatedViews(10, fields=(1 / 1.2, 1.0, 1.2)),
+        "optimizer": "sgd",
+        "optimizer_params": {"momentum": 0.9, "nesterov": True},
+        "max_steps": 1_562_500,
+        "batch_size": 16,
+        "weight_decay": 0.0,
+        "ema_decay": None,
+    }
+    params = regressor.get_params(deep=False)
+    assert {name: params[name] for name in expected} == expected
+    steps = [0, 1800 * 625 - 1, 1800 * 625, 2300 * 625 - 1, 2300 * 625]
+    rates = [regressor.learning_rate * regressor.schedule(step, 1_562_500) for step in steps]
+    np.testing.assert_allclose(rates, [0.04, 0.04, 0.004, 0.004, 0.0004])
+    assert regressor.field * 424 == pytest.approx(207)
+    X, y = large_galaxies
+    model = recipes.dieleman2015(max_steps=2, unnormalized_steps=1, network_params={"hidden": 8})
+    model.set_params(votefractionregressor__tta=None).fit(X, votes(y))
+    check_votes(model.predict(X), tree="gz2_kaggle", tolerance=1e-6)
+
+
+def test_gomez_has_the_published_number_of_parameters(galaxies):
+    X, y = galaxies
+    model = recipes.gomez2020_resnet50(pretrained=False, max_steps=1, validation_fraction=0.25)
+    model.set_params(resize__size=32).fit(X, votes(y))
+    network = model[-1].net_.module_.network
+    assert sum(p.numel() for p in network.parameters()) == 23_583_845
+    assert recipes.gomez2020_resnet50()[-1].pretrained is True
+    table = recipes.available()
+    assert table.loc["gomez2020_resnet50", "published"] == round(0.0091**0.5, 4)
+    assert (table.loc[sorted(OF_VOTES), "metric"] == "RMSE").all()
 
 
 def test_guo_does_things_in_guo_s_order():

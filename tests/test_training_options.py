@@ -21,6 +21,7 @@ from galaxy_sklearn._training.optimizers import Muon, orthogonalise
 from galaxy_sklearn.augmentation import (
     ColourJitter,
     MultiScaleCrop,
+    RotatedViews,
     RotateZoomContrast,
     ScaleJitterCrop,
 )
@@ -292,6 +293,31 @@ def test_multi_scale_crop_is_the_mean_of_its_scales(shapes):
         model.set_params(tta=MultiScaleCrop([400])).predict_proba(large)
     with pytest.raises(ValueError, match="MultiScaleCrop needs positive sizes"):
         MultiScaleCrop([])
+
+
+def test_rotated_views_are_the_mean_of_turned_images(shapes):
+    X, y = shapes
+    model = small(network="linear", network_params=None, augmentation=None).fit(X, y)
+    turned = [np.rot90(X, turns, (1, 2)) for turns in range(4)]
+    by_hand = np.mean([model.predict_proba(images) for images in turned], axis=0)
+    model.set_params(tta=RotatedViews(4, mirror=False))
+    np.testing.assert_allclose(model.predict_proba(X), by_hand, atol=1e-5)
+
+
+def test_pixels_stay_as_they_are_without_standardisation(shapes):
+    X, y = shapes
+    seen = []
+
+    class Watch:
+        def __call__(self, images, size, *, field, generator):
+            seen.append(images)
+            return images
+
+    model = small(standardize=None, augmentation=Watch(), max_epochs=1).fit(X, y)
+    seen = torch.cat(seen).sum((1, 2, 3)).sort().values
+    expected = torch.from_numpy(X / 255).sum((1, 2, 3)).float().sort().values
+    torch.testing.assert_close(seen, expected)
+    assert np.isfinite(model.predict_proba(X)).all()
 
 
 # Weights of others

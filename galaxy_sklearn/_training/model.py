@@ -78,9 +78,9 @@ class ImageModel(nn.Module):
         images = batch.permute(0, 3, 1, 2).to(self.mean.dtype)
         return ((images - self.mean) * self.scale).contiguous(memory_format=layout)
 
-    def plain_view(self, images, scale=1.0):
+    def plain_view(self, images, scale=1.0, angle=0.0):
         """Return the view of standardised images that prediction takes."""
-        return self._finished(central_view(images, self.size, self.field * scale))
+        return self._finished(central_view(images, self.size, self.field * scale, angle))
 
     def random_view(self, images, augmentation, generator, size=None):
         """Return a random view of standardised images, or the plain one without augmentation."""

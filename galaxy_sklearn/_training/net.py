@@ -309,10 +309,11 @@ class TrainingNet(NeuralNet):
         """
         self.module_.eval()
         images = self.module_.standardise(to_tensor(batch, self.device), self.layout)
-        total, seen, scale = 0, None, None
+        total, seen, drawn = 0, None, None
         for view in views:
-            if view.scale != scale:
-                seen, scale = self.module_.plain_view(images, view.scale), view.scale
+            if (view.scale, view.angle) != drawn:
+                drawn = view.scale, view.angle
+                seen = self.module_.plain_view(images, *drawn)
             turned = view.turn(seen).contiguous(memory_format=self.layout)
             with self.autocast():
                 total = total + self._output(turned, embed)

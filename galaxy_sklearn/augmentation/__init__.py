@@ -5,7 +5,7 @@ from galaxy_sklearn.augmentation._galaxy import GalaxyAugmentation
 from galaxy_sklearn.augmentation._guo import RotateZoomContrast
 from galaxy_sklearn.augmentation._strong import StrongAugmentation
 from galaxy_sklearn.augmentation._survey import SurveyDegradation
-from galaxy_sklearn.augmentation._views import MultiScaleCrop, View, prediction_views
+from galaxy_sklearn.augmentation._views import MultiScaleCrop, RotatedViews, View, prediction_views
 from galaxy_sklearn.augmentation._zhu import ColourJitter, ScaleJitterCrop
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "GalaxyAugmentation",
     "MultiScaleCrop",
     "RotateZoomContrast",
+    "RotatedViews",
     "ScaleJitterCrop",
     "StrongAugmentation",
     "SurveyDegradation",

@@ -81,7 +81,7 @@ class DielemanAugmentation:
         Parameters
         ----------
         images : Tensor of shape (n, n_channels, height, width)
-            Pixels in [0, 1] (``standardize="image"``) for the default `components`.
+            Pixels in [0, 1] (``standardize=None``) for the default `components`.
         size : tuple of int
             (height, width) of the views in pixels.
         field : float

@@ -1,5 +1,6 @@
 """The views of a galaxy that prediction averages over."""
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -8,7 +9,7 @@ from galaxy_sklearn.augmentation._warp import warp
 
 
 class View(NamedTuple):
-    """One deterministic view: a field of view and one of the eight symmetries of the square.
+    """One deterministic view: a field of view, a rotation, a symmetry of the square.
 
     Parameters
     ----------
@@ -17,15 +18,18 @@ class View(NamedTuple):
     quarter_turns : int, default=0
         Rotation in units of 90 degrees.
     mirror : bool, default=False
-        Mirror left and right before the rotation.
+        Mirror left and right before that rotation.
+    angle : float, default=0.0
+        Rotation in degrees before both, in the same direction; the image is resampled for it.
     """
 
     scale: float = 1.0
     quarter_turns: int = 0
     mirror: bool = False
+    angle: float = 0.0
 
     def turn(self, images):
-        """Return `images` (n, n_channels, height, width) mirrored and rotated, exactly."""
+        """Return `images` (n, n_channels, height, width) mirrored and quarter-turned, exactly."""
         if self.mirror:
             images = images.flip(3)
         return torch.rot90(images, self.quarter_turns, (2, 3)) if self.quarter_turns else images
@@ -81,6 +85,63 @@ class MultiScaleCrop:
         return [size * self.central / side / field for size in self.sizes]
 
 
+class RotatedViews:
+    """Views turned by evenly spaced angles, at several fields of view and mirrored, for `tta`.
+
+    Parameters
+    ----------
+    n_angles : int, default=10
+        Rotations, 360 / `n_angles` degrees apart.
+    fields : sequence of float, default=(1.0,)
+        Fields of view relative to the plain one.
+    mirror : bool, default=True
+        Take the mirror image of each too.
+
+    Raises
+    ------
+    ValueError
+        If there is no angle or no field, or a field is not positive.
+
+    References
+    ----------
+    Dieleman, Willett & Dambre (2015), MNRAS 450, 1441: ten rotations, zooms of 1 / 1.2, 1 and 1.2
+    and mirror images, 60 views in all.
+
+    Examples
+    --------
+    >>> from galaxy_sklearn.augmentation import RotatedViews, prediction_views
+    >>> len(prediction_views(RotatedViews(10, fields=(1 / 1.2, 1.0, 1.2))))
+    60
+    """
+
+    def __init__(self, n_angles=10, *, fields=(1.0,), mirror=True):
+        if n_angles < 1 or not len(fields) or min(fields) <= 0:
+            raise ValueError(
+                f"RotatedViews needs at least one angle and positive fields; got {n_angles!r} and "
+                f"{list(fields)}."
+            )
+        self.n_angles = n_angles
+        self.fields = tuple(fields)
+        self.mirror = mirror
+
+    def __repr__(self):
+        return f"RotatedViews({self.n_angles}, fields={self.fields}, mirror={self.mirror})"
+
+    def __eq__(self, other):
+        return type(other) is type(self) and vars(other) == vars(self)
+
+    __hash__ = None
+
+    def views(self):
+        """Return the views, each next to its mirror image."""
+        return [
+            View(float(field), mirror=mirror, angle=360 * number / self.n_angles)
+            for field in self.fields
+            for number in range(self.n_angles)
+            for mirror in ((False, True) if self.mirror else (False,))
+        ]
+
+
 _D4 = tuple((turns, mirror) for mirror in (False, True) for turns in range(4))
 
 
@@ -89,7 +150,7 @@ def prediction_views(tta, *, side=None, field=1.0):
 
     Parameters
     ----------
-    tta : None, "d4", float, MultiScaleCrop, or sequence of the first three
+    tta : None, "d4", float, MultiScaleCrop, RotatedViews, or sequence of the first three
         None is the plain view; ``"d4"`` the eight rotations by 90 degrees and mirror images;
         numbers are fields of view relative to the plain one. ``["d4", 0.9, 1.1]`` is both: all
         sixteen combinations.
@@ -107,6 +168,8 @@ def prediction_views(tta, *, side=None, field=1.0):
     ValueError
         If an entry is neither ``"d4"`` nor a positive number.
     """
+    if isinstance(tta, RotatedViews):
+        return tta.views()
     if isinstance(tta, MultiScaleCrop):
         tta = tta.scales(side, field) if side else None
     entries = [] if tta is None else [tta] if isinstance(tta, str | float | int) else list(tta)
@@ -117,15 +180,18 @@ def prediction_views(tta, *, side=None, field=1.0):
     ):
         raise ValueError(
             f'tta must be None, "d4", positive fields of view such as [0.9, 1.1], both in one '
-            f"list, or a MultiScaleCrop. Got {tta!r} instead."
+            f"list, a MultiScaleCrop or RotatedViews. Got {tta!r} instead."
         )
     symmetries = _D4 if "d4" in entries else _D4[:1]
     return [View(float(s), turns, mirror) for s in scales or [1.0] for turns, mirror in symmetries]
 
 
-def central_view(images, size, field):
-    """Return the central `field` of each image (a fraction of its shorter side) at `size`."""
-    if field == 1 and tuple(size) == tuple(images.shape[2:]):
+def central_view(images, size, field, angle=0.0):
+    """Return the central `field` of each image (a fraction of its shorter side) at `size`.
+
+    `angle` turns the galaxies, in degrees, in the direction of `torch.rot90`.
+    """
+    if field == 1 and angle == 0 and tuple(size) == tuple(images.shape[2:]):
         return images
     n = len(images)
     constant = images.new_full((n,), field)
@@ -134,7 +200,7 @@ def central_view(images, size, field):
         images,
         size,
         zoom=constant,
-        angle=zero,
+        angle=zero + math.radians(angle),
         mirror=torch.ones_like(zero),
         shift_x=zero,
         shift_y=zero,

@@ -103,9 +103,9 @@ class VoteFractionRegressor(
         Central part of the frame that the network looks at.
     augmentation : "galaxy", callable or None, default="galaxy"
         Random views in training.
-    standardize : {"training", "image"} or transformer, default="training"
+    standardize : {"training", "image"}, transformer or None, default="training"
         What takes the scale out of pixels.
-    tta : None, "d4", float, MultiScaleCrop or list of the first three, default=None
+    tta : None, "d4", float, list of these, MultiScaleCrop or RotatedViews, default=None
         Views that prediction averages over; averages keep the sum rules.
     optimizer : str, default="muon"
         Optimiser of the network's weights.

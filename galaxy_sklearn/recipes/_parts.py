@@ -3,20 +3,29 @@
 from sklearn.pipeline import make_pipeline
 
 from galaxy_sklearn.neural_network._classifier import GalaxyClassifier
+from galaxy_sklearn.neural_network._vote_fractions import VoteFractionRegressor
 from galaxy_sklearn.preprocessing._geometry import Resize
 from galaxy_sklearn.preprocessing._reader import ImageReader
 
 PLAIN = {  # what no publication of before 2024 did, and this package does by default
     "ema_decay": None,
-    "label_smoothing": 0.0,
-    "loss": "cross_entropy",
     "schedule": "constant",
     "weight_decay": 0.0,
     "field": 1.0,
 }
+_PLAIN_CLASSES = PLAIN | {"label_smoothing": 0.0, "loss": "cross_entropy"}
 
 
 def image_pipeline(network, *, size=None, **params):
     """Return ImageReader, Resize to `size` unless None, and a plainly trained classifier."""
+    return _pipeline(GalaxyClassifier(network, **(_PLAIN_CLASSES | params)), size)
+
+
+def vote_pipeline(network, *, size=None, **params):
+    """Return ImageReader, Resize to `size` unless None, and a plainly trained vote regressor."""
+    return _pipeline(VoteFractionRegressor(network, **(PLAIN | params)), size)
+
+
+def _pipeline(estimator, size):
     resize = () if size is None else (Resize(size),)
-    return make_pipeline(ImageReader(), *resize, GalaxyClassifier(network, **(PLAIN | params)))
+    return make_pipeline(ImageReader(), *resize, estimator)
