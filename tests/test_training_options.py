@@ -5,6 +5,7 @@ from urllib.error import URLError
 
 import numpy as np
 import pytest
+import sklearn
 import timm
 import torch
 from PIL import Image
@@ -12,10 +13,10 @@ from safetensors.torch import save_file
 from shapes import make_shapes
 from sklearn.base import clone
 from sklearn.metrics import f1_score, make_scorer
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from torchvision import models
 
-from galaxy_sklearn import GalaxyClassifier
+from galaxy_sklearn import GalaxyClassifier, ImageSequence
 from galaxy_sklearn._training.model import whiten
 from galaxy_sklearn._training.optimizers import Muon, orthogonalise
 from galaxy_sklearn.augmentation import (
@@ -25,8 +26,9 @@ from galaxy_sklearn.augmentation import (
     RotateZoomContrast,
     ScaleJitterCrop,
 )
+from galaxy_sklearn.decomposition import AutoencoderPretrainer
 from galaxy_sklearn.neural_network import StepDecay
-from galaxy_sklearn.preprocessing import CLAHE, MorphologicalOpening
+from galaxy_sklearn.preprocessing import CLAHE, MorphologicalOpening, Resize
 
 
 @pytest.fixture(scope="module")
@@ -388,3 +390,47 @@ def test_offline_the_sentence_says_what_was_tried(shapes, monkeypatch):
         model.fit(X, y)
     with pytest.raises(ValueError, match="needs 'alexnet' or a network of timm"):
         small(pretrained=True).fit(X, y)
+
+
+# A pretrainer that is fitted on a pool
+
+
+def pretrained_on(pool_or_none, X, y):
+    encoder = AutoencoderPretrainer(
+        network_params={"input_size": 16, "widths": (2, 4)}, max_steps=3, random_state=0
+    )
+    model = small(pretrained=encoder, freeze="encoder", max_epochs=1)
+    return model.fit(X, y, X_unlabeled=pool_or_none), encoder
+
+
+def test_an_unfitted_pretrainer_learns_from_the_pool(shapes):
+    X, y = shapes
+    pool = ImageSequence.from_array(X[40:])
+    model, encoder = pretrained_on(pool, X[:40], y[:40])
+    expected = clone(encoder).fit(X[40:]).trunk_weights()
+    assert expected
+    own = weights(model)
+    assert all(torch.equal(own[name], tensor) for name, tensor in expected.items())
+    alone, _ = pretrained_on(None, X[:40], y[:40])
+    assert any(not torch.equal(weights(alone)[name], tensor) for name, tensor in expected.items())
+    assert not hasattr(model, "_pool")
+
+
+def test_a_pipeline_prepares_the_pool_too(shapes):
+    X, y = shapes
+    with sklearn.config_context(enable_metadata_routing=True):
+        encoder = AutoencoderPretrainer(
+            network_params={"input_size": 16, "widths": (2, 4)}, max_steps=2, random_state=0
+        )
+        classifier = small(pretrained=encoder, max_epochs=1).set_fit_request(X_unlabeled=True)
+        model = Pipeline(
+            [("resize", Resize(16)), ("classify", classifier)], transform_input=["X_unlabeled"]
+        )
+        model.fit(X[:40], y[:40], X_unlabeled=X[40:])
+    assert model[-1].pretrainer_.image_shape_ == (16, 16, 3)
+
+
+def test_a_pool_without_a_pretrainer_is_refused(shapes):
+    X, y = shapes
+    with pytest.raises(ValueError, match="takes X_unlabeled for an unfitted pretrainer.*None"):
+        small().fit(X, y, X_unlabeled=X)

@@ -151,9 +151,23 @@ class ImageNetEstimator(NestedParamsMixin, BaseEstimator):
         return 1.0 if network.input_size is None else field_of_view(images)
 
     def _fit_pretrainer(self, images):
-        """Fit what `pretrained` says is to be fitted first."""
+        """Fit what `pretrained` says is to be fitted first: on the pool if there is one."""
         if is_pretrainer(self.pretrained):
-            self.pretrainer_ = clone(self.pretrained).fit(images)
+            pool = getattr(self, "_pool", None)
+            self.pretrainer_ = clone(self.pretrained).fit(images if pool is None else pool)
+
+    def _validate_pool(self, X_unlabeled):
+        """Return the pool for an unfitted pretrainer, checked, or None."""
+        if X_unlabeled is None:
+            return None
+        if not is_pretrainer(self.pretrained):
+            name = type(self).__name__
+            raise ValueError(
+                f"{name}.fit takes X_unlabeled for an unfitted pretrainer, and got "
+                f"pretrained={self.pretrained!r}; to learn from a pool otherwise put the {name} "
+                f"into a PseudoLabelClassifier or FixMatchClassifier."
+            )
+        return validate_images(self, X_unlabeled, reset=False)
 
     def _load_pretrained(self, network):
         if self.pretrained is None or self.pretrained is True:

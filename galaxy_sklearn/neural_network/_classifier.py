@@ -300,7 +300,7 @@ class GalaxyClassifier(
         self.random_state = random_state
 
     @fit_context
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X, y, sample_weight=None, X_unlabeled=None):
         """Train a fresh network; a second call forgets the first, unless `warm_start`.
 
         Parameters
@@ -312,6 +312,9 @@ class GalaxyClassifier(
             Class names or numbers; at least two must differ.
         sample_weight : array-like of shape (n_samples,), default=None
             Weight of each image in the loss; None weighs all alike.
+        X_unlabeled : array-like or ImageSequence, default=None
+            Images without labels that an unfitted pretrainer in `pretrained` is fitted on, in
+            place of X. A Pipeline prepares them too if its ``transform_input`` names them.
 
         Returns
         -------
@@ -323,7 +326,8 @@ class GalaxyClassifier(
             If X holds file names.
         ValueError
             If X is empty, holds NaN or infinity, or does not fit y; if fewer than two classes
-            have weight; if a parameter is out of range; if the network does not take such images.
+            have weight; if a parameter is out of range; if the network does not take such images;
+            if X_unlabeled is given without an unfitted pretrainer.
         """
         prediction_views(self.tta)
         again = self.warm_start and hasattr(self, "net_")
@@ -343,7 +347,11 @@ class GalaxyClassifier(
         if held_out is not None:
             validation = self._dataset(images, codes, weights, held_out)
             validate = self._validator(validation)
-        self._train(dataset, len(classes), validate=validate)
+        self._pool = self._validate_pool(X_unlabeled)
+        try:
+            self._train(dataset, len(classes), validate=validate)
+        finally:
+            del self._pool
         return self
 
     @fit_context
