@@ -32,7 +32,9 @@ MAY_IMPORT = {
     "neural_network": BASE | DATA | {"_training", "networks", "augmentation"},
     "decomposition": BASE | DATA | {"_training", "networks", "augmentation", "neural_network"},
     "semi_supervised": BASE | DATA | {"metrics", "_training", "augmentation", "neural_network"},
-    "recipes": BASE | DATA | {"_training", "augmentation", "neural_network", "semi_supervised"},
+    "recipes": BASE
+    | DATA
+    | {"_training", "augmentation", "decomposition", "neural_network", "semi_supervised"},
     "app": BASE | DATA | {"inspection", "metrics", "neural_network"},
 }
 NEVER = {

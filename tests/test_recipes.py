@@ -37,6 +37,7 @@ SMALL = {  # resized to, then what makes the network cheap enough to run
     "gomez2020_resnet50": (32, {}),
     "guo2023_densenet201": (32, {"head_units": (8,)}),
     "guo2023_vgg19": (32, {"head_units": (8,)}),
+    "wu2022_autoencoder_cnn": (64, {"input_size": 64}),
     "wu2022_inception_v3": (80, {}),
     "wu2022_resnet18": (32, {}),
     "wu2022_self_training": (32, {"input_size": 32}),
@@ -108,6 +109,8 @@ def test_recipes_run_on_galaxies(name, galaxies, large_galaxies):
     if name in OF_VOTES:
         assert model.fit(X, votes(y)).predict(X[:3]).shape == (3, 37)
         return
+    if name == "wu2022_autoencoder_cnn":
+        pipeline[-1].pretrained.set_params(max_steps=1, network__input_size=64)
     fit_params = {"X_unlabeled": X[:5]} if isinstance(model, PseudoLabelClassifier) else {}
     if fit_params:
         model.set_params(max_iter=1)

@@ -13,6 +13,7 @@ from galaxy_sklearn.recipes._gomez2020 import gomez2020_resnet50
 from galaxy_sklearn.recipes._guo2023 import guo2023_densenet201, guo2023_vgg19
 from galaxy_sklearn.recipes._registry import available
 from galaxy_sklearn.recipes._wu2022 import (
+    wu2022_autoencoder_cnn,
     wu2022_inception_v3,
     wu2022_resnet18,
     wu2022_self_training,
@@ -33,6 +34,7 @@ __all__ = [
     "gomez2020_resnet50",
     "guo2023_densenet201",
     "guo2023_vgg19",
+    "wu2022_autoencoder_cnn",
     "wu2022_inception_v3",
     "wu2022_resnet18",
     "wu2022_self_training",
