@@ -82,12 +82,11 @@ class ImageModel(nn.Module):
         """Return the view of standardised images that prediction takes."""
         return self._finished(central_view(images, self.size, self.field * scale, angle))
 
-    def random_view(self, images, augmentation, generator, size=None):
+    def random_view(self, images, augmentation, generator):
         """Return a random view of standardised images, or the plain one without augmentation."""
-        size = size or self.size
         if augmentation is None:
-            return self._finished(central_view(images, size, self.field))
-        views = augmentation(images, size, field=self.field, generator=generator)
+            return self.plain_view(images)
+        views = augmentation(images, self.size, field=self.field, generator=generator)
         return self._finished(views)
 
     def whole_frame(self, views):

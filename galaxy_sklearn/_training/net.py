@@ -82,8 +82,6 @@ class TrainingNet(NeuralNet):
         See `Freezer`.
     ema_decay : float or None
         Decay of the averaged weights; None trains without averaging.
-    progressive : sequence of (float, int)
-        From which share of the training on images are resized to which side.
     seed : int
         All randomness of training follows from it and the epoch.
     compiled : bool
@@ -103,7 +101,6 @@ class TrainingNet(NeuralNet):
         schedule="onecycle",
         freeze=None,
         ema_decay=None,
-        progressive=(),
         seed=0,
         compiled=False,
         **kwargs,
@@ -114,7 +111,6 @@ class TrainingNet(NeuralNet):
         self.schedule = schedule
         self.freeze = freeze
         self.ema_decay = ema_decay
-        self.progressive = progressive
         self.seed = seed
         self.compiled = compiled
         super().__init__(module, criterion=criterion, train_split=None, **kwargs)
@@ -172,12 +168,6 @@ class TrainingNet(NeuralNet):
         """Memory layout of the images."""
         return memory_format(torch.device(self.device), self.dtype)
 
-    def current_size(self):
-        """Return the (height, width) to train at now."""
-        done = 1.0 if self.n_steps is None else self.step_count / self.n_steps
-        sides = [side for start, side in self.progressive if done >= start]
-        return (sides[-1], sides[-1]) if sides else self.module_.size
-
     def set_learning_rate(self):
         """Set the learning rate of the step to come."""
         if self.n_steps is None:
@@ -204,9 +194,7 @@ class TrainingNet(NeuralNet):
     def random_views(self, images):
         """Return one random view of each standardised image."""
         with torch.no_grad():
-            views = self.module_.random_view(
-                images, self.augmentation, self.generator, self.current_size()
-            )
+            views = self.module_.random_view(images, self.augmentation, self.generator)
             return views.contiguous(memory_format=self.layout)
 
     def compute_loss(self, images, targets, weights):
