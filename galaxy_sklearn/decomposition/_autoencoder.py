@@ -243,7 +243,8 @@ class AutoencoderPretrainer(Pretrainer):
         Returns
         -------
         ndarray of shape (n_samples, n_code)
-            Under `pooling` None, prod(`code_shape_`) numbers each.
+            Under `pooling` None, prod(`code_shape_`) numbers each: with the default network 32 kB
+            an image. Pool the codes of large sets.
 
         Raises
         ------

@@ -4,7 +4,6 @@ import numpy as np
 
 from galaxy_sklearn._training.unlabelled import ContrastiveLoss, ContrastiveNet
 from galaxy_sklearn._validation import POSITIVE, POSITIVE_INT, StrOptions
-from galaxy_sklearn.augmentation._strong import StrongAugmentation
 from galaxy_sklearn.decomposition._base import Pretrainer
 from galaxy_sklearn.networks._projected import Projected
 from galaxy_sklearn.networks._registry import build_network
@@ -40,8 +39,8 @@ class ContrastivePretrainer(Pretrainer):
     field : float or "auto", default="auto"
         Central part of the frame that the network looks at, see `GalaxyClassifier`.
     augmentation : "galaxy" or callable, default="galaxy"
-        Random views in training. ``"galaxy"`` is
-        `galaxy_sklearn.augmentation.StrongAugmentation`, further out than a classifier's.
+        Random views in training, see `galaxy_sklearn.augmentation.GalaxyAugmentation`; or any
+        other, such as `StrongAugmentation` there, which is further out.
     optimizer : {"adamw", "adam", "muon", "sgd"}, default="adamw"
         Optimiser of the network's weights.
     optimizer_params : dict, default=None
@@ -174,9 +173,6 @@ class ContrastivePretrainer(Pretrainer):
 
     def _net_class(self):
         return ContrastiveNet, {}
-
-    def _augmentation(self):
-        return StrongAugmentation() if self.augmentation == "galaxy" else self.augmentation
 
     def _make_network(self, *sizes, **params):
         return Projected(build_network(self.network, *sizes, **params), self.n_projection)
