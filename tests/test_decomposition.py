@@ -5,18 +5,18 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from pretrainers import TINY, classifier, contrastive, same_encoder, state, tiny, wu
 from shapes import make_shapes
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression
-from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.random_projection import GaussianRandomProjection
 
-from galaxy_sklearn import GalaxyClassifier, ImageSequence
+from galaxy_sklearn import ImageSequence
 from galaxy_sklearn._training.unlabelled import (
     ContrastiveLoss,
     ReconstructionLoss,
@@ -25,29 +25,6 @@ from galaxy_sklearn._training.unlabelled import (
 )
 from galaxy_sklearn.decomposition import AutoencoderPretrainer, ContrastivePretrainer
 from galaxy_sklearn.networks._autoencoders import build_autoencoder
-
-TINY = {"input_size": 16, "widths": (4, 8), "depths": (1, 1)}
-COMMON = {"batch_size": 16, "ema_decay": 0.9, "random_state": 0, "field": 1.0}
-
-
-def tiny(**params):
-    defaults = {"network_params": TINY, "max_steps": 20, "learning_rate": 0.01}
-    return AutoencoderPretrainer(**(COMMON | defaults | params))
-
-
-def wu(**params):
-    defaults = {"network_params": {"input_size": 64}, "max_steps": 2, "learning_rate": 1e-3}
-    return AutoencoderPretrainer("wu_autoencoder", **(COMMON | defaults | params))
-
-
-def contrastive(**params):
-    defaults = {"network_params": {"width": 8}, "max_steps": 10, "learning_rate": 0.01}
-    return ContrastivePretrainer("simple_cnn", **(COMMON | defaults | params))
-
-
-def classifier(**params):
-    defaults = {"network_params": TINY, "max_epochs": 1, "freeze": "encoder"}
-    return GalaxyClassifier(**({"random_state": 0, "batch_size": 16} | defaults | params))
 
 
 @pytest.fixture(scope="module")
@@ -75,10 +52,6 @@ def mean_image_error(train, test):
     """Return the error of the mean training image, in the units of `reconstruction_error`."""
     difference = (test - train.mean(0)) / train.std((0, 1, 2))
     return (difference**2).mean()
-
-
-def state(model):
-    return model.net_.module_.network.state_dict()
 
 
 # ------------------------------------------------------------------ reconstruction
@@ -325,133 +298,6 @@ def test_contrastive_embeddings_know_the_form(shapes):
     ours = probe.fit(model.transform(X), y).score(model.transform(X_test), y_test)
     assert ours > 0.9
     assert not hasattr(model, "inverse_transform")
-
-
-@pytest.mark.parametrize(
-    ("network", "params"),
-    [("galaxynet", TINY), ("timm/resnet18", {"input_size": 32}), ("wu_simple_cnn", {})],
-)
-def test_contrastive_weights_fit_any_network(shapes, network, params):
-    X, y = shapes[0][:8], shapes[1][:8]
-    params = {"input_size": 16} | params
-    model = ContrastivePretrainer(network, network_params=params, max_steps=1, batch_size=8)
-    model.fit(X)
-    frozen = FrozenEstimator(model)
-    labelled = classifier(network=network, network_params=params, pretrained=frozen).fit(X, y)
-    given, got = model.trunk_weights(), state(labelled)
-    last = set(got) - set(given)
-    assert last
-    assert {name.rpartition(".")[0] for name in last} <= {"classifier", "model.fc"}
-    for name, parameter in labelled.net_.module_.network.named_parameters():
-        if not parameter.requires_grad:
-            assert torch.equal(given[name], got[name]), name
-
-
-# ---------------------------------------------------- weights on their way to a classifier
-
-
-def same_encoder(model, weights):
-    own = state(model)
-    assert weights
-    assert all(torch.equal(own[name], tensor) for name, tensor in weights.items())
-
-
-def ways(fitted, folder):
-    fitted.save_weights(folder / "encoder.safetensors")
-    return {
-        "frozen": FrozenEstimator(fitted),
-        "unfitted": clone(fitted),
-        "file": folder / "encoder.safetensors",
-    }
-
-
-@pytest.mark.parametrize("way", ["frozen", "unfitted", "file"])
-def test_weights_arrive_to_the_bit_in_a_pipeline_clone_grid_search_and_pickle(
-    fitted, shapes, tmp_path, way
-):
-    X, y = shapes[:2]
-    short = fitted if way != "unfitted" else tiny(max_steps=3).fit(X)
-    weights = short.trunk_weights()
-    assert {name.partition(".")[0] for name in weights} == {"stem", "blocks", "norm"}
-    pipeline = make_pipeline(classifier(pretrained=ways(short, tmp_path)[way]))
-    for model in (pipeline, clone(pipeline), pickle.loads(pickle.dumps(pipeline))):
-        same_encoder(model.fit(X, y)[-1], weights)
-    again = pickle.loads(pickle.dumps(pipeline))
-    np.testing.assert_array_equal(again.predict_proba(X), pipeline.predict_proba(X))
-    search = GridSearchCV(
-        clone(pipeline),
-        {"galaxyclassifier__learning_rate": [0.001, 0.01]},
-        cv=2,
-        error_score="raise",
-    ).fit(X, y)
-    same_encoder(search.best_estimator_[-1], weights)
-
-
-def test_the_encoder_of_wu_reaches_its_classifier_whole(wu_fitted):
-    X, y = make_shapes(24, side=64)
-    weights = wu_fitted.trunk_weights()
-    assert sum(tensor.numel() for tensor in weights.values()) == 15_726_400
-    model = GalaxyClassifier(
-        "wu_encoder_cnn",
-        network_params={"input_size": 64},
-        pretrained=FrozenEstimator(wu_fitted),
-        freeze="encoder",
-        max_steps=1,
-        batch_size=8,
-    ).fit(X, y)
-    same_encoder(model, weights)
-
-
-def test_an_unfitted_pretrainer_is_fitted_on_a_copy_and_tuned_by_name(shapes):
-    X, y = shapes[:2]
-    pretrainer = tiny(max_steps=2)
-    model = classifier(pretrained=pretrainer).set_params(pretrained__masking=0.5)
-    model.fit(X, y)
-    assert not hasattr(pretrainer, "net_")
-    assert model.pretrainer_.net_.criterion_.masking == 0.5
-    assert model.get_params()["pretrained__masking"] == 0.5
-    search = GridSearchCV(model, {"pretrained__masking": [0.0, 0.9]}, cv=2, error_score="raise")
-    best = search.fit(X, y).best_estimator_
-    same_encoder(best, best.pretrainer_.trunk_weights())
-    begun = classifier(pretrained=pretrainer).partial_fit(X, y, classes=np.unique(y))
-    same_encoder(begun, begun.pretrainer_.trunk_weights())
-
-
-def test_an_encoder_that_saw_unlabelled_images_needs_few_labels():
-    X, y = make_shapes(240)
-    X = (X + np.random.default_rng(0).normal(0, 90, X.shape)).clip(0, 255).astype(np.uint8)
-    model = tiny(max_steps=150).fit(X)
-    scores = [
-        classifier(pretrained=source, max_epochs=40, learning_rate=0.05)
-        .fit(X[:15], y[:15])
-        .score(X[100:], y[100:])
-        for source in (FrozenEstimator(model), None)
-    ]
-    assert scores[0] > 0.9
-    assert scores[0] > scores[1] + 0.1
-
-
-@pytest.mark.parametrize(
-    ("params", "message"),
-    [
-        ({"network_params": TINY | {"widths": (8, 8)}}, r"layer 'stem.weight', of shape \(4, 3, "),
-        (
-            {"network_params": TINY | {"depths": (1, 2)}},
-            r"layer 'blocks.2.norm1.weight' of the network is missing",
-        ),
-        ({"network_params": TINY | {"widths": (4, 16)}}, r"layer 'blocks.1.conv1.weight', of sh"),
-        ({"network": "simple_cnn", "network_params": {}}, r"layer 'stem.weight', .* is not in it"),
-    ],
-)
-@pytest.mark.parametrize("way", ["frozen", "file"])
-def test_the_first_layer_that_differs_is_named(fitted, shapes, tmp_path, params, message, way):
-    model = classifier(pretrained=ways(fitted, tmp_path)[way], **params)
-    with pytest.raises(ValueError, match=message) as caught:
-        model.fit(*shapes[:2])
-    assert "\n" not in str(caught.value)
-    assert ("the fitted AutoencoderPretrainer" if way == "frozen" else "encoder.safetensors") in (
-        str(caught.value)
-    )
 
 
 # -------------------------------------------------------------------------- the contract
