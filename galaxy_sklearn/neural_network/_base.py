@@ -150,10 +150,9 @@ class ImageNetEstimator(NestedParamsMixin, BaseEstimator):
             return float(self.field)
         return 1.0 if network.input_size is None else field_of_view(images)
 
-    def _fit_pretrainer(self, images):
+    def _fit_pretrainer(self, images, pool=None):
         """Fit what `pretrained` says is to be fitted first: on the pool if there is one."""
         if is_pretrainer(self.pretrained):
-            pool = getattr(self, "_pool", None)
             self.pretrainer_ = clone(self.pretrained).fit(images if pool is None else pool)
 
     def _validate_pool(self, X_unlabeled):
@@ -229,12 +228,13 @@ class ImageNetEstimator(NestedParamsMixin, BaseEstimator):
         weights = weights[rows]
         return LabelledImages(images, targets[rows], weights / weights.mean())
 
-    def _train(self, dataset, n_outputs, *, validate=None):
+    def _train(self, dataset, n_outputs, *, validate=None, X_unlabeled=None):
         """Train on `dataset`, from `n_restarts` seeds, and keep the best run."""
+        pool = self._validate_pool(X_unlabeled)
         seed = draw_seed(self.random_state)
         earlier = getattr(self, "net_", None) if self.warm_start else None
         if earlier is None:
-            self._fit_pretrainer(dataset.images)
+            self._fit_pretrainer(dataset.images, pool)
         seeds = [seed, *(epoch_seed(seed, run) for run in range(1, self.n_restarts))]
         self.restart_scores_, best = [], -math.inf
         for run_seed in seeds:

@@ -347,11 +347,7 @@ class GalaxyClassifier(
         if held_out is not None:
             validation = self._dataset(images, codes, weights, held_out)
             validate = self._validator(validation)
-        self._pool = self._validate_pool(X_unlabeled)
-        try:
-            self._train(dataset, len(classes), validate=validate)
-        finally:
-            del self._pool
+        self._train(dataset, len(classes), validate=validate, X_unlabeled=X_unlabeled)
         return self
 
     @fit_context

@@ -292,7 +292,7 @@ history_, net_
         return tags
 
     @fit_context
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X, y, sample_weight=None, X_unlabeled=None):
         """Train a fresh network; a second call forgets the first, unless `warm_start`.
 
         Parameters
@@ -306,6 +306,9 @@ history_, net_
             names of any of the tree's catalogues. Without a tree, any table, or (n_samples,).
         sample_weight : array-like of shape (n_samples,), default=None
             Weight of each image in the loss; None weighs all alike.
+        X_unlabeled : array-like or ImageSequence, default=None
+            Images without votes that an unfitted pretrainer in `pretrained` is fitted on, in
+            place of X. A Pipeline prepares them too if its ``transform_input`` names them.
 
         Returns
         -------
@@ -318,7 +321,8 @@ history_, net_
         ValueError
             If X is empty, holds NaN or infinity, or does not fit y; if y has a fault, as in
             `galaxy_sklearn.galaxy_zoo.check_votes`, or nothing in it is known; if parameters are
-            out of range or contradict each other.
+            out of range or contradict each other; if X_unlabeled is given without an unfitted
+            pretrainer.
         """
         prediction_views(self.tta)
         again = self.warm_start and hasattr(self, "net_")
@@ -328,7 +332,7 @@ history_, net_
         if held_out is not None:
             validate = self._validator(self._dataset(images, targets, weights, held_out))
         dataset = self._dataset(images, targets, weights, training)
-        self._train(dataset, self.n_outputs_, validate=validate)
+        self._train(dataset, self.n_outputs_, validate=validate, X_unlabeled=X_unlabeled)
         return self
 
     @fit_context
