@@ -127,6 +127,24 @@ def test_two_fits_agree_and_a_resumed_one_too(shapes, tmp_path):
     np.testing.assert_array_equal(whole.predict_proba(X[:20]), resumed.predict_proba(X[:20]))
 
 
+def test_a_checkpoint_of_another_pool_or_threshold_is_not_taken_up(shapes, tmp_path):
+    X, y = shapes
+    common = {"max_epochs": 1, "max_steps": None, "checkpoint_dir": tmp_path}
+    network(**common).fit(X[:40], y[:40])
+    for pool, threshold in ((X[40:80], 0.9), (X[40:80], 0.1), (X[80:120], 0.1)):
+        model = FixMatchClassifier(network(**common), threshold=threshold)
+        model.fit(X[:40], y[:40], X_unlabeled=pool)
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_the_fitted_estimator_learns_further_without_the_pool(shapes):
+    X, y = shapes
+    model = pickle.loads(pickle.dumps(quick().fit(X[:40], y[:40], X_unlabeled=X[40:80])))
+    before = model.predict_proba(X[:5])
+    model.estimator_.partial_fit(X[:40], y[:40])
+    assert np.abs(model.predict_proba(X[:5]) - before).max() > 0
+
+
 def test_alignment_keeps_the_names_from_collapsing_into_one_class():
     X, y = noisy_shapes(160)
     pool = X[N:300][y[N:300] != "ring"]

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.nn import Linear
 
 from galaxy_sklearn._training.stages import Freezer, parameter_stages
 from galaxy_sklearn.networks import available, build_network
@@ -233,6 +234,36 @@ def test_a_head_has_its_embedding_and_its_pooling():
     assert network(x).shape == (2, 5)
     with pytest.raises(ValueError, match="head_pooling of a timm network must be"):
         _build("timm/resnet18", head_units=(8,), head_pooling="max")
+
+
+TINY_VIT = {"img_size": 64, "depth": 2, "embed_dim": 48, "num_heads": 2}
+TINY_SWIN = {"img_size": 64, "window_size": 2, "depths": (1, 1, 1, 1), "embed_dim": 24}
+FORMS = {  # of feature maps: tokens, channels last, channels first
+    "vit_tiny_patch16_224": ({"model_params": TINY_VIT}, 48),
+    "swin_tiny_patch4_window7_224": ({"model_params": TINY_SWIN}, 192),
+    "mobilenetv3_small_050": ({}, 1024),  # whose embedding is wider than its feature maps
+}
+
+
+@pytest.mark.parametrize("model", FORMS)
+def test_models_of_timm_know_their_embedding_and_average_over_positions(model):
+    params, n_embedding = FORMS[model]
+    network = _build(f"timm/{model}", **params)
+    x = _images(network, 2)
+    embedding = network.forward_head(network.forward_features(x), pre_logits=True)
+    assert embedding.shape == (2, n_embedding) == (2, network.n_embedding)
+    network = _build(f"timm/{model}", **params, head_units=(8,), head_pooling="average")
+    maps = network.forward_features(x)
+    positions = {"vit": 1, "swin": (1, 2)}.get(model.partition("_")[0], (2, 3))
+    pooled = network.neck[: next(i for i, m in enumerate(network.neck) if m.__class__ is Linear)]
+    torch.testing.assert_close(pooled(maps), maps.mean(positions))
+    assert network(x).shape == (2, 5)
+
+
+@pytest.mark.parametrize(("name", "params"), LIGHT)
+def test_every_network_computes_in_double_precision(name, params):
+    network = _build(name, **params).double()
+    assert network(_images(network, 2)).dtype == torch.float64
 
 
 @pytest.mark.parametrize("freeze", ["gradual", 2, -3])

@@ -89,6 +89,28 @@ def test_an_unfitted_pretrainer_is_fitted_on_a_copy_and_tuned_by_name(shapes):
     same_encoder(begun, begun.pretrainer_.trunk_weights())
 
 
+def test_one_seed_is_enough_for_the_pretrainer_too(shapes):
+    X, y = shapes[:2]
+    model = classifier(pretrained=tiny(max_steps=2, random_state=None))
+    first, second = (clone(model).fit(X, y).predict_proba(X[:9]) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_a_checkpoint_after_another_pool_is_not_taken_up(shapes, tmp_path):
+    X, y = shapes[:2]
+    for pool in (None, X[:20], X[20:40]):
+        model = classifier(pretrained=tiny(max_steps=2), checkpoint_dir=tmp_path)
+        model.fit(X, y, X_unlabeled=pool)
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_other_estimators_have_no_weights_to_give(shapes):
+    X, y = shapes[:2]
+    other = FrozenEstimator(make_pipeline(classifier().fit(X, y)))
+    with pytest.raises(ValueError, match="Weights come from a fitted.*got a Pipeline.*last step"):
+        classifier(pretrained=other).fit(X, y)
+
+
 def test_an_encoder_that_saw_unlabelled_images_needs_few_labels():
     X, y = make_shapes(240)
     X = (X + np.random.default_rng(0).normal(0, 90, X.shape)).clip(0, 255).astype(np.uint8)

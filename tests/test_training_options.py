@@ -14,6 +14,7 @@ from shapes import make_shapes
 from sklearn.base import clone
 from sklearn.metrics import f1_score, make_scorer
 from sklearn.pipeline import Pipeline, make_pipeline
+from skorch.callbacks import Callback
 from torchvision import models
 
 from galaxy_sklearn import GalaxyClassifier, ImageSequence
@@ -43,6 +44,11 @@ def small(**params):
         "network_params": {"widths": (2, 4), "input_size": 16},
     }
     return GalaxyClassifier(**(defaults | params))
+
+
+class Untouched(Callback):
+    def on_train_begin(self, net, **kwargs):
+        raise AssertionError("training has begun")
 
 
 def weights(model):
@@ -109,6 +115,20 @@ def test_early_stopping_follows_any_score(shapes):
         assert np.isfinite(small(scoring=name, **common).fit(X, y).validation_scores_).all()
 
 
+def test_early_stopping_says_that_no_score_was_a_number(shapes):
+    with pytest.raises(ValueError, match="found no epoch to keep: the validation score was never"):
+        small(early_stopping=True, scoring=lambda *args: np.nan).fit(*shapes)
+
+
+def test_images_without_weight_are_not_held_out(shapes):
+    X, y = shapes
+    some = np.arange(len(X)) < 60
+    common = {"early_stopping": True, "batch_size": 20, "random_state": 2}
+    model = small(**common).fit(X, y, sample_weight=some.astype(float))
+    alone = small(**common).fit(X[some], y[some])
+    np.testing.assert_array_equal(model.predict_proba(X), alone.predict_proba(X))
+
+
 # Optimisers
 
 
@@ -136,6 +156,12 @@ def test_muon_is_adamw_where_there_are_no_filters():
             (parameter.sin() * (step + 1)).sum().backward()
             optimizer.step()
     torch.testing.assert_close(ours, theirs)
+
+
+def test_optimizer_params_have_the_last_word(shapes):
+    model = small(optimizer_params={"weight_decay": 0.3, "betas": (0.8, 0.9)}).fit(*shapes)
+    decays = {group["weight_decay"] for group in model.net_.optimizer_.param_groups}
+    assert decays == {0.3, 0.0}  # none of biases
 
 
 def test_muon_learns_and_resumes(shapes, tmp_path):
@@ -295,6 +321,14 @@ def test_multi_scale_crop_is_the_mean_of_its_scales(shapes):
         model.set_params(tta=MultiScaleCrop([400])).predict_proba(large)
     with pytest.raises(ValueError, match="MultiScaleCrop needs positive sizes"):
         MultiScaleCrop([])
+
+
+def test_crops_larger_than_the_images_are_refused_before_training(shapes):
+    model = small(tta=MultiScaleCrop([30, 40]), callbacks=[Untouched()])
+    with pytest.raises(ValueError, match="crops of up to 40 pixels; the images' shorter side has"):
+        model.fit(*shapes)
+    with pytest.raises(ValueError, match="crops of up to 40 pixels"):
+        model.partial_fit(*shapes, classes=np.unique(shapes[1]))
 
 
 def test_rotated_views_are_the_mean_of_turned_images(shapes):

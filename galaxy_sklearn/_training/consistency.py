@@ -27,7 +27,7 @@ class ConsistencyNet(TrainingNet):
     ratio : int
         Images of the pool in a step, for each labelled one.
     threshold : float
-        Probability above which the name of the plain image counts.
+        Probability from which on the name of the plain image counts.
     unlabeled_weight : float
         Weight of this loss against that of the labelled images.
     prior : ndarray of shape (n_classes,) or None
@@ -101,6 +101,8 @@ class ConsistencyNet(TrainingNet):
 
     def compute_loss(self, images, targets, weights):
         """Return the loss of both kinds of images, and the outputs of the labelled ones."""
+        if self.pool is None:  # further passes after the fit: the pool is not kept
+            return super().compute_loss(images, targets, weights)
         pool = self._pool_batch(len(images))
         codes, sure = self._guess(pool)
         with torch.no_grad():

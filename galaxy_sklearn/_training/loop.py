@@ -95,6 +95,11 @@ class EpochLoop:
                 bar.update()
         self.net.notify("on_train_end", X=self.dataset, y=None)
         if self.best is not None:
+            if not self.best.weights:
+                raise ValueError(
+                    f"{self.net.owner}(early_stopping=True) found no epoch to keep: the validation "
+                    f"score was never a finite number."
+                )
             self.net.averaged = None
             self.net.module_.load_state_dict(self.best.weights)
         self.net.finish()

@@ -87,6 +87,11 @@ def fill_from_estimator(network, source):
     check_is_fitted(source)
     fitted = getattr(source, "estimator", source)
     name = f"the fitted {type(fitted).__name__}"
+    if not hasattr(fitted, "net_"):
+        raise ValueError(
+            f"Weights come from a fitted classifier, regressor or pretrainer of this package; got "
+            f"a {type(fitted).__name__}. Of a Pipeline, give the last step."
+        )
     if hasattr(fitted, "trunk_weights"):
         load_whole_trunk(network, fitted.trunk_weights(), name)
     else:

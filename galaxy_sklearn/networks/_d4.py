@@ -10,6 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from galaxy_sklearn.networks._layers import spatial_mean
+
 N_ORIENTATIONS = 8
 
 
@@ -123,4 +125,4 @@ class D4BatchNorm2d(nn.BatchNorm2d):
 
 def orientation_mean(x):
     """Return the invariants (n, features) of feature maps (n, 8 features, height, width)."""
-    return x.float().mean((2, 3)).unflatten(1, (N_ORIENTATIONS, -1)).mean(1)
+    return spatial_mean(x).unflatten(1, (N_ORIENTATIONS, -1)).mean(1)

@@ -1,5 +1,6 @@
 """Checks and parts that several networks share."""
 
+import torch
 from torch import nn
 
 
@@ -29,6 +30,11 @@ def conv_relu(fan_in, fan_out, kernel_size=3):
         nn.Conv2d(fan_in, fan_out, kernel_size, padding=kernel_size // 2),
         nn.ReLU(inplace=True),
     ]
+
+
+def spatial_mean(x):
+    """Return feature maps' means (n, channels), in float32 at least, also under autocast."""
+    return x.mean((2, 3), dtype=torch.promote_types(x.dtype, torch.float32))
 
 
 def dense_relu(fan_in, fan_out, dropout=0.0):

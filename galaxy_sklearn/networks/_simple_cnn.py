@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from galaxy_sklearn.networks._layers import check_smallest_side
+from galaxy_sklearn.networks._layers import check_smallest_side, spatial_mean
 
 
 class SimpleCNN(nn.Module):
@@ -60,7 +60,7 @@ class SimpleCNN(nn.Module):
 
     def forward_head(self, x, pre_logits=False):
         """Return logits (n, n_classes), or the embedding (n, n_embedding)."""
-        x = x.float().mean((2, 3))
+        x = spatial_mean(x)
         return x if pre_logits else self.classifier(self.dropout(x))
 
     def forward(self, x):

@@ -8,6 +8,14 @@ from torch import nn
 from galaxy_sklearn.networks._layers import check_smallest_side, dense_relu, seen_size
 
 
+class ChannelsFirst(nn.Module):
+    """Turn tokens (n, ..., n_channels) into maps (n, n_channels, n_tokens, 1)."""
+
+    def forward(self, x):
+        """Return the maps."""
+        return x.flatten(1, -2).transpose(1, 2).unsqueeze(3)
+
+
 class TimmNetwork(nn.Module):
     """A model of timm with a fresh last layer, or with the head of a publication.
 
@@ -30,7 +38,7 @@ class TimmNetwork(nn.Module):
         Dense layers with ReLU between the feature maps and the logits, in place of timm's head:
         ``(1024,)`` is the head of Guo et al. (2023).
     head_pooling : {"flatten", "average"}, default="flatten"
-        How feature maps enter these dense layers.
+        How feature maps, or a transformer's tokens, enter these dense layers.
     dropout : float, default=0.0
         Dropout before the last layer, and after each dense layer of `head_units`.
     model_params : dict, default=None
@@ -72,7 +80,7 @@ class TimmNetwork(nn.Module):
             **(model_params or {}),
         )
         self.neck = self.classifier = None
-        self.n_embedding = self.model.num_features
+        self.n_embedding = getattr(self.model, "head_hidden_size", self.model.num_features)
         if own_head:
             if hasattr(self.model, "pre_logits"):
                 self.model.pre_logits = nn.Identity()  # the dense layers of VGG
@@ -88,8 +96,11 @@ class TimmNetwork(nn.Module):
         with torch.no_grad():
             maps = self.model.forward_features(torch.zeros(1, *size))
         self.model.train()
-        layers = [nn.AdaptiveAvgPool2d(1)] if pooling == "average" else []
-        fan_in = maps.shape[1] if pooling == "average" else maps[0].numel()
+        layers, fan_in = [], maps[0].numel()
+        if pooling == "average":
+            fan_in = self.model.num_features
+            is_last = maps.ndim == 3 or maps.shape[1] != fan_in  # transformers' tokens
+            layers = [*([ChannelsFirst()] if is_last else []), nn.AdaptiveAvgPool2d(1)]
         layers.append(nn.Flatten())
         for fan_out in units:
             layers += dense_relu(fan_in, fan_out, dropout)

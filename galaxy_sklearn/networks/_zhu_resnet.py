@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from galaxy_sklearn.networks._layers import check_smallest_side
+from galaxy_sklearn.networks._layers import check_smallest_side, spatial_mean
 
 _STAGES = ((64, 64, 256), (128, 128, 512), (256, 256, 1024), (512, 512, 2048))
 
@@ -100,7 +100,7 @@ class ZhuResNet26(nn.Module):
 
     def forward_head(self, x, pre_logits=False):
         """Return logits (n, n_classes), or the embedding (n, n_embedding)."""
-        x = x.float().mean((2, 3))
+        x = spatial_mean(x)
         return x if pre_logits else self.classifier(x)
 
     def forward(self, x):

@@ -11,7 +11,12 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
-from galaxy_sklearn._training.checkpoint import Checkpoint, fingerprint, weights_digest
+from galaxy_sklearn._training.checkpoint import (
+    Checkpoint,
+    fingerprint,
+    images_digest,
+    weights_digest,
+)
 from galaxy_sklearn._training.data import (
     LabelledImages,
     field_of_view,
@@ -150,10 +155,15 @@ class ImageNetEstimator(NestedParamsMixin, BaseEstimator):
             return float(self.field)
         return 1.0 if network.input_size is None else field_of_view(images)
 
-    def _fit_pretrainer(self, images, pool=None):
+    def _fit_pretrainer(self, images, seed, pool=None):
         """Fit what `pretrained` says is to be fitted first: on the pool if there is one."""
-        if is_pretrainer(self.pretrained):
-            self.pretrainer_ = clone(self.pretrained).fit(images if pool is None else pool)
+        if not is_pretrainer(self.pretrained):
+            return
+        pretrainer = clone(self.pretrained)
+        if pretrainer.random_state is None:
+            pretrainer.set_params(random_state=seed)
+        self.pretrainer_ = pretrainer.fit(images if pool is None else pool)
+        self._pool_digest = None if pool is None else images_digest(pool)
 
     def _validate_pool(self, X_unlabeled):
         """Return the pool for an unfitted pretrainer, checked, or None."""
@@ -181,6 +191,8 @@ class ImageNetEstimator(NestedParamsMixin, BaseEstimator):
         model, dtype = self._build_model(images, weights, n_outputs)
         device = self._device()
         net_class, net_params = self._net_class()
+        settings = {"weight_decay": self.weight_decay, "fused": device.type != "mps"}
+        settings |= self.optimizer_params or {}
         return net_class(
             model,
             **net_params,
@@ -194,10 +206,8 @@ class ImageNetEstimator(NestedParamsMixin, BaseEstimator):
             seed=seed,
             compiled=self.compile,
             optimizer=OPTIMIZERS[self.optimizer],
-            optimizer__weight_decay=self.weight_decay,
-            optimizer__fused=device.type != "mps",
             optimizer__param_groups=self._parameter_groups(model),
-            **{f"optimizer__{k}": v for k, v in (self.optimizer_params or {}).items()},
+            **{f"optimizer__{name}": value for name, value in settings.items()},
             lr=self.learning_rate,
             batch_size=self._batch_size(len(images)),
             device=str(device),
@@ -221,6 +231,10 @@ class ImageNetEstimator(NestedParamsMixin, BaseEstimator):
                 groups.append((name, settings))
         return groups
 
+    def _check_views(self):
+        """Raise ValueError if `tta` asks for what images of this size cannot give."""
+        prediction_views(self.tta, side=min(self.image_shape_[:2]))
+
     def _dataset(self, images, targets, weights, rows):
         """Return some rows for training, weights 1 on average."""
         if not isinstance(rows, slice) and not np.array_equal(rows, np.arange(len(images))):
@@ -230,11 +244,12 @@ class ImageNetEstimator(NestedParamsMixin, BaseEstimator):
 
     def _train(self, dataset, n_outputs, *, validate=None, X_unlabeled=None):
         """Train on `dataset`, from `n_restarts` seeds, and keep the best run."""
+        self._check_views()
         pool = self._validate_pool(X_unlabeled)
         seed = draw_seed(self.random_state)
         earlier = getattr(self, "net_", None) if self.warm_start else None
         if earlier is None:
-            self._fit_pretrainer(dataset.images, pool)
+            self._fit_pretrainer(dataset.images, seed, pool)
         seeds = [seed, *(epoch_seed(seed, run) for run in range(1, self.n_restarts))]
         self.restart_scores_, best = [], -math.inf
         for run_seed in seeds:
@@ -283,6 +298,12 @@ class ImageNetEstimator(NestedParamsMixin, BaseEstimator):
         params = self.get_params(deep=False)
         params = {k: v for k, v in params.items() if k not in _NOT_IN_FINGERPRINT}
         params |= {"random_state": seed, "class": type(self).__name__}
+        _, settings = self._net_class()
+        params |= settings
+        if "pool" in settings:
+            params["pool"] = images_digest(settings["pool"])
+        elif is_pretrainer(self.pretrained) and earlier is None:
+            params["pool"] = self._pool_digest
         is_given = self.pretrained is not None and not is_pretrainer(self.pretrained)
         if is_given or earlier is not None:  # parameters do not tell which weights these are
             params["start"] = weights_digest(net.module)
@@ -293,8 +314,9 @@ class ImageNetEstimator(NestedParamsMixin, BaseEstimator):
         device = self._device()
         with forked_torch(device):
             if not hasattr(self, "net_"):
+                self._check_views()
                 seed = draw_seed(self.random_state)
-                self._fit_pretrainer(dataset.images)
+                self._fit_pretrainer(dataset.images, seed)
                 torch.manual_seed(seed)
                 net = self._build_net(dataset.images, dataset.weights, n_outputs, seed=seed)
                 net.prepare(None)

@@ -329,7 +329,6 @@ class GalaxyClassifier(
             have weight; if a parameter is out of range; if the network does not take such images;
             if X_unlabeled is given without an unfitted pretrainer.
         """
-        prediction_views(self.tta)
         again = self.warm_start and hasattr(self, "net_")
         images = validate_images(self, X, reset=not again)
         classes, codes = encode_labels(self, y, len(images))
@@ -341,7 +340,7 @@ class GalaxyClassifier(
             )
         self.classes_ = classes
         self._weigh_classes(codes, weights)
-        training, held_out = self._split(codes)
+        training, held_out = self._split(codes, weights)
         dataset = self._dataset(images, codes, weights, training)
         validate = None
         if held_out is not None:
@@ -422,19 +421,20 @@ class GalaxyClassifier(
                     )
                 self._class_weight[np.searchsorted(self.classes_, label)] = weight
 
-    def _split(self, codes):
+    def _split(self, codes, weights):
+        """Return rows to train on and rows held out, or None; rows without weight are neither."""
         if not self.early_stopping:
             return slice(None), None
-        rows = np.arange(len(codes))
+        rows = np.flatnonzero(weights)
         seed = self.random_state if isinstance(self.random_state, Integral) else 0
         try:
             return train_test_split(
-                rows, test_size=self.validation_fraction, stratify=codes, random_state=seed
+                rows, test_size=self.validation_fraction, stratify=codes[rows], random_state=seed
             )
         except ValueError as error:
             raise ValueError(
                 f"GalaxyClassifier(early_stopping=True) cannot set aside "
-                f"{self.validation_fraction:.0%} of {len(codes)} images with every class in both "
+                f"{self.validation_fraction:.0%} of {len(rows)} images with every class in both "
                 f"parts: {error}"
             ) from error
 

@@ -324,10 +324,9 @@ history_, net_
             out of range or contradict each other; if X_unlabeled is given without an unfitted
             pretrainer.
         """
-        prediction_views(self.tta)
         again = self.warm_start and hasattr(self, "net_")
         images, rows, targets, weights = self._prepare(X, y, sample_weight, reset=not again)
-        training, held_out = self._split(rows)
+        training, held_out = self._split(rows, weights)
         validate = None
         if held_out is not None:
             validate = self._validator(self._dataset(images, targets, weights, held_out))
@@ -346,7 +345,6 @@ history_, net_
         self._train_further(self._dataset(images, targets, weights, rows), self.n_outputs_)
         return self
 
-    # ----------------------------------------------------------------- training
     def _prepare(self, X, y, sample_weight, *, reset):
         """Return images, the rows with a known target, targets and weights."""
         check_options(self)
@@ -358,9 +356,10 @@ history_, net_
             self._target_mean, self._target_scale = target_statistics(targets, weights)
         return images, rows, targets, weights
 
-    def _split(self, rows):
+    def _split(self, rows, weights):
         if not self.early_stopping:
             return rows, None
+        rows = rows[weights[rows] > 0]
         seed = self.random_state if isinstance(self.random_state, Integral) else 0
         try:
             return train_test_split(rows, test_size=self.validation_fraction, random_state=seed)
@@ -390,7 +389,6 @@ history_, net_
         is_dirichlet = self.loss == DIRICHLET
         return VoteDistribution(tree_of(self), outputs).mean() if is_dirichlet else outputs
 
-    # --------------------------------------------------------------- prediction
     def predict(self, X, *, kind="path"):
         """Return the fractions of volunteers expected to give each answer.
 

@@ -37,7 +37,7 @@ class FixMatchClassifier(PoolClassifier):
     estimator : GalaxyClassifier or Pipeline that ends in one
         What is trained. It is cloned.
     threshold : float, default=0.9
-        Probability above which a name counts.
+        Probability from which on a name counts.
     unlabeled_weight : float, default=1.0
         Weight of the loss on the pool against that on the labelled images.
     ratio : int, default=2
