@@ -236,8 +236,8 @@ def test_a_head_has_its_embedding_and_its_pooling():
         _build("timm/resnet18", head_units=(8,), head_pooling="max")
 
 
-TINY_VIT = {"img_size": 64, "depth": 2, "embed_dim": 48, "num_heads": 2}
-TINY_SWIN = {"img_size": 64, "window_size": 2, "depths": (1, 1, 1, 1), "embed_dim": 24}
+TINY_VIT = {"depth": 2, "embed_dim": 48, "num_heads": 2}
+TINY_SWIN = {"window_size": 2, "depths": (1, 1, 1, 1), "embed_dim": 24}
 FORMS = {  # of feature maps: tokens, channels last, channels first
     "vit_tiny_patch16_224": ({"model_params": TINY_VIT}, 48),
     "swin_tiny_patch4_window7_224": ({"model_params": TINY_SWIN}, 192),
@@ -246,7 +246,7 @@ FORMS = {  # of feature maps: tokens, channels last, channels first
 
 
 @pytest.mark.parametrize("model", FORMS)
-def test_models_of_timm_know_their_embedding_and_average_over_positions(model):
+def test_models_of_timm_take_any_size_know_their_embedding_and_average_over_positions(model):
     params, n_embedding = FORMS[model]
     network = _build(f"timm/{model}", **params)
     x = _images(network, 2)

@@ -104,6 +104,12 @@ def test_a_checkpoint_after_another_pool_is_not_taken_up(shapes, tmp_path):
     assert len(list(tmp_path.iterdir())) == 3
 
 
+def test_no_weights_are_asked_for_by_false(shapes):
+    X, y = shapes[:2]
+    fits = [classifier(pretrained=value).fit(X, y) for value in (False, None)]
+    np.testing.assert_array_equal(*(fit.predict_proba(X[:9]) for fit in fits))
+
+
 def test_other_estimators_have_no_weights_to_give(shapes):
     X, y = shapes[:2]
     other = FrozenEstimator(make_pipeline(classifier().fit(X, y)))

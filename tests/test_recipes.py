@@ -128,6 +128,17 @@ def test_every_rival_of_zhu(rival):
         recipes.zhu2019_baseline("lenet")
 
 
+def test_recipes_share_nothing_and_take_another_network():
+    model = recipes.zhu2019(network="simple_cnn", max_steps=5)
+    assert (model[-1].network, model[-1].max_steps) == ("simple_cnn", 5)
+    model[-1].augmentation.crop = 1
+    model[-1].optimizer_params["momentum"] = 0.0
+    assert recipes.zhu2019()[-1].augmentation.crop == 64
+    assert recipes.zhu2019_baseline()[-1].optimizer_params["momentum"] == 0.9
+    recipes.dieleman2015()[-1].augmentation.zoom = 1.0
+    assert recipes.dieleman2015()[-1].augmentation == DielemanAugmentation()
+
+
 def test_zhu_is_to_the_letter():
     classifier = recipes.zhu2019()[-1]
     expected = {

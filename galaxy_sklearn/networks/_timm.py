@@ -8,6 +8,12 @@ from torch import nn
 from galaxy_sklearn.networks._layers import check_smallest_side, dense_relu, seen_size
 
 
+def _own_size(model, size):
+    """Return what makes a transformer for images of another size than it was published for."""
+    config = timm.get_pretrained_cfg(model, allow_unregistered=True)
+    return {"img_size": size} if config is not None and config.fixed_input_size else {}
+
+
 class ChannelsFirst(nn.Module):
     """Turn tokens (n, ..., n_channels) into maps (n, n_channels, n_tokens, 1)."""
 
@@ -71,21 +77,21 @@ class TimmNetwork(nn.Module):
             check_smallest_side(f"timm/{model}", image_size, 32)
         self.input_size = input_size
         own_head = head_units is not None
+        size = seen_size(image_size, input_size)
         self.model = self._create(
             model,
             pretrained,
             in_chans=n_channels,
             num_classes=0 if own_head else n_classes,
             drop_rate=0.0 if own_head else dropout,
-            **(model_params or {}),
+            **(_own_size(model, size) | (model_params or {})),
         )
         self.neck = self.classifier = None
         self.n_embedding = getattr(self.model, "head_hidden_size", self.model.num_features)
         if own_head:
             if hasattr(self.model, "pre_logits"):
                 self.model.pre_logits = nn.Identity()  # the dense layers of VGG
-            size = (n_channels, *seen_size(image_size, input_size))
-            self._add_head(size, n_classes, head_units, head_pooling, dropout)
+            self._add_head((n_channels, *size), n_classes, head_units, head_pooling, dropout)
 
     def _add_head(self, size, n_classes, units, pooling, dropout):
         if pooling not in ("flatten", "average"):

@@ -179,7 +179,7 @@ class ImageNetEstimator(NestedParamsMixin, BaseEstimator):
         return validate_images(self, X_unlabeled, reset=False)
 
     def _load_pretrained(self, network):
-        if self.pretrained is None or self.pretrained is True:
+        if self.pretrained is None or isinstance(self.pretrained, bool):
             return
         source = self.pretrainer_ if is_pretrainer(self.pretrained) else self.pretrained
         if isinstance(source, str | os.PathLike):

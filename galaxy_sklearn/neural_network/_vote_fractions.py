@@ -95,8 +95,9 @@ class VoteFractionRegressor(
         By how much the sums in `y` may miss what they should be.
     network_params : dict, default=None
         Keyword arguments of the network; each is also a parameter ``network__<name>``.
-    pretrained : bool, path-like or fitted estimator, default=None
-        What to start from; a fitted `GalaxyClassifier` lends all but its last layer.
+    pretrained : bool, path-like or estimator, default=None
+        What to start from; a fitted `GalaxyClassifier` inside `sklearn.frozen.FrozenEstimator`
+        lends all but its last layer.
     image_shape : tuple of int, default=None
         Shape that 2-D rows of pixels are folded to.
     field : float or "auto", default="auto"
@@ -163,8 +164,8 @@ class VoteFractionRegressor(
         was a DataFrame.
     n_outputs_ : int
         Number of those columns.
-    n_features_in_, image_shape_, pixel_kind_, field_, n_iter_, loss_curve_, restart_scores_, \
-history_, net_
+    n_features_in_, image_shape_, pixel_kind_, field_, pretrainer_, n_iter_, loss_curve_, \
+restart_scores_, history_, net_
         As in `GalaxyClassifier`.
     validation_scores_ : list of float
         Negative RMSE after each epoch; empty without `early_stopping`.

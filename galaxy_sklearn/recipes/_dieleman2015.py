@@ -1,5 +1,7 @@
 """Dieleman, Willett & Dambre (2015): the winner of the Galaxy Challenge."""
 
+from copy import deepcopy
+
 from galaxy_sklearn._training.schedules import StepDecay
 from galaxy_sklearn.augmentation._dieleman import DielemanAugmentation
 from galaxy_sklearn.augmentation._views import RotatedViews
@@ -60,4 +62,4 @@ def dieleman2015(**params):
     Pipeline
         `ImageReader`, then `VoteFractionRegressor`: image files or arrays in, fractions out.
     """
-    return vote_pipeline("dieleman", **(_TRAINING | params))
+    return vote_pipeline("dieleman", **(deepcopy(_TRAINING) | params))

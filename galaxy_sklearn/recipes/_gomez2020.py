@@ -1,5 +1,7 @@
 """Gomez-Munoz (2020): regression of Galaxy Zoo 2's vote fractions."""
 
+from copy import deepcopy
+
 from galaxy_sklearn.augmentation._galaxy import GalaxyAugmentation
 from galaxy_sklearn.recipes._parts import vote_pipeline
 from galaxy_sklearn.recipes._registry import recipe
@@ -52,5 +54,5 @@ def gomez2020_resnet50(*, pretrained=True, **params):
     Pipeline
         `ImageReader`, `Resize`, `VoteFractionRegressor`: image files or arrays in, fractions out.
     """
-    defaults = _TRAINING | {"pretrained": pretrained or None}
+    defaults = deepcopy(_TRAINING) | {"pretrained": pretrained or None}
     return vote_pipeline("timm/resnet50", size=224, **(defaults | params))

@@ -1,5 +1,7 @@
 """Zhu et al. (2019): five classes of Galaxy Zoo 2."""
 
+from copy import deepcopy
+
 from galaxy_sklearn._training.schedules import StepDecay
 from galaxy_sklearn.augmentation._views import MultiScaleCrop
 from galaxy_sklearn.augmentation._zhu import ScaleJitterCrop
@@ -67,7 +69,7 @@ def zhu2019(**params):
     >>> model[-1].network
     'zhu_resnet26'
     """
-    return image_pipeline("zhu_resnet26", **(_TRAINING | params))
+    return image_pipeline("zhu_resnet26", **(deepcopy(_TRAINING) | params))
 
 
 @recipe(source=_SOURCE, task="five classes of Galaxy Zoo 2", metric="accuracy", published=0.946875)
@@ -102,6 +104,5 @@ def zhu2019_baseline(name="resnet50", **params):
     if name not in _RIVALS:
         raise ValueError(f"zhu2019_baseline knows {', '.join(sorted(_RIVALS))}; got {name!r}.")
     network, network_params, training = _RIVALS[name]
-    return image_pipeline(
-        network, **({"network_params": dict(network_params)} | _TRAINING | training | params)
-    )
+    training = {"network_params": dict(network_params)} | deepcopy(_TRAINING) | training
+    return image_pipeline(network, **(training | params))
