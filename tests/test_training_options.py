@@ -18,6 +18,8 @@ from skorch.callbacks import Callback
 from torchvision import models
 
 from galaxy_sklearn import GalaxyClassifier, ImageSequence
+from galaxy_sklearn._training.device import fit_for
+from galaxy_sklearn._training.losses import ClassificationLoss
 from galaxy_sklearn._training.model import whiten
 from galaxy_sklearn._training.optimizers import Muon, orthogonalise
 from galaxy_sklearn.augmentation import (
@@ -127,6 +129,15 @@ def test_images_without_weight_are_not_held_out(shapes):
     model = small(**common).fit(X, y, sample_weight=some.astype(float))
     alone = small(**common).fit(X[some], y[some])
     np.testing.assert_array_equal(model.predict_proba(X), alone.predict_proba(X))
+
+
+def test_nothing_of_double_precision_goes_to_a_device_without_it():
+    loss = ClassificationLoss(0.1, np.ones(3), np.zeros(3))
+    tensors = [torch.zeros(2, dtype=kind) for kind in (torch.float64, torch.uint8, torch.int64)]
+    kinds = [fit_for("mps", one).dtype for one in tensors]
+    assert kinds == [torch.float32, torch.uint8, torch.int64]
+    assert {one.dtype for one in fit_for("cpu", loss).buffers()} == {torch.float64}
+    assert {one.dtype for one in fit_for("mps", loss).buffers()} == {torch.float32}
 
 
 # Optimisers

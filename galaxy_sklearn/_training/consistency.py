@@ -7,6 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from galaxy_sklearn._training.data import read_rows
+from galaxy_sklearn._training.device import fit_for
 from galaxy_sklearn._training.net import TrainingNet
 from galaxy_sklearn._validation import require_finite
 
@@ -77,9 +78,9 @@ class ConsistencyNet(TrainingNet):
             rows = self.rows.integers(len(self.pool), size=n_images * self.ratio)
             return self.executor.submit(self._read, np.sort(rows))
 
-        batch = (self.ahead or draw()).result()
+        batch = fit_for(self.device, (self.ahead or draw()).result()).to(self.device)
         self.ahead = draw()
-        return self.module_.standardise(batch.to(self.device), self.layout)
+        return self.module_.standardise(batch, self.layout)
 
     @torch.no_grad()
     def _guess(self, images):

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from galaxy_sklearn._training.device import fit_for
 from galaxy_sklearn._validation import is_image_sequence, require_finite
 
 STATISTICS_SAMPLE = 4096  # images that the pixel statistics are taken from
@@ -23,7 +24,7 @@ def read_rows(images, rows):
 def to_tensor(batch, device):
     """Return an array as a tensor on `device`; memory that must not be written to is copied."""
     batch = np.require(batch, requirements=["C", "W"])
-    return torch.from_numpy(batch).to(device, non_blocking=True)
+    return fit_for(device, torch.from_numpy(batch)).to(device, non_blocking=True)
 
 
 @dataclass(eq=False)

@@ -60,6 +60,14 @@ def resolve_precision(precision, device, preferred=None):
     return torch.bfloat16 if _hardware_has_bf16(device) else torch.float32
 
 
+def fit_for(device, thing):
+    """Return a tensor or module as `device` can hold it: MPS has no float64."""
+    if torch.device(device).type != "mps":
+        return thing
+    doubles = isinstance(thing, torch.nn.Module) or thing.dtype == torch.float64
+    return thing.float() if doubles else thing
+
+
 def memory_format(device, dtype):
     """Return the memory layout in which convolutions are fastest there."""
     if device.type == "cpu" or (device.type == "cuda" and dtype == torch.bfloat16):

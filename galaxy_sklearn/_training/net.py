@@ -8,7 +8,7 @@ from skorch import NeuralNet
 from skorch.callbacks import EpochTimer, PassthroughScoring
 
 from galaxy_sklearn._training.data import ShuffledBatches, to_tensor
-from galaxy_sklearn._training.device import memory_format
+from galaxy_sklearn._training.device import fit_for, memory_format
 from galaxy_sklearn._training.schedules import rate_factor
 from galaxy_sklearn._training.stages import Freezer
 
@@ -181,10 +181,10 @@ class TrainingNet(NeuralNet):
         """Return loss and outputs of one batch after computing the gradients."""
         self._set_training(True)
         self.freezer.rest()
-        images, (targets, weights) = batch
-        images = images.to(self.device, non_blocking=True)
-        targets = targets.to(self.device, non_blocking=True)
-        weights = weights.to(self.device, non_blocking=True)
+        images, targets, weights = (
+            fit_for(self.device, part).to(self.device, non_blocking=True)
+            for part in (batch[0], *batch[1])
+        )
         with torch.no_grad():
             images = self.module_.standardise(images, self.layout)
         loss, outputs = self.compute_loss(images, targets, weights)
@@ -268,8 +268,8 @@ class TrainingNet(NeuralNet):
         """Move the net to `device`, for prediction or pickling."""
         if torch.device(self.device) != device:
             self.device = str(device)
-            self.module_.to(device)
-            self.criterion_.to(device)
+            fit_for(device, self.module_).to(device)
+            fit_for(device, self.criterion_).to(device)
         return self
 
     def on_cpu(self):

@@ -24,7 +24,12 @@ from galaxy_sklearn._training.data import (
     read_rows,
     split_evenly,
 )
-from galaxy_sklearn._training.device import memory_format, resolve_device, resolve_precision
+from galaxy_sklearn._training.device import (
+    fit_for,
+    memory_format,
+    resolve_device,
+    resolve_precision,
+)
 from galaxy_sklearn._training.loop import BestEpoch, EpochLoop, plain_history
 from galaxy_sklearn._training.model import AppliedTransformer, ImageModel, whiten
 from galaxy_sklearn._training.net import TrainingNet
@@ -196,7 +201,7 @@ class ImageNetEstimator(NestedParamsMixin, BaseEstimator):
         return net_class(
             model,
             **net_params,
-            criterion=self._make_criterion(),
+            criterion=fit_for(device, self._make_criterion()),
             owner=type(self).__name__,
             dtype=dtype,
             augmentation=self._augmentation(),

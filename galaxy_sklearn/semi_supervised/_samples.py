@@ -50,7 +50,7 @@ def stack(first, second):
         if first.shape[1:] == second.shape[1:]:
             return np.concatenate([first, second])
     raise ValueError(
-        "PseudoLabelClassifier needs X and X_unlabeled of the same kind: got rows of "
+        "Labelled images and pool must match, X and X_unlabeled of the same kind: got rows of "
         f"{_kind(first)} and of {_kind(second)}."
     )
 
