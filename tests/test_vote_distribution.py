@@ -107,5 +107,12 @@ def test_distributions_refuse_in_one_sentence():
         distribution.interval(1.5)
     with pytest.raises(ValueError, match=r"holds 3 galaxies and got n_votes of shape \(2,\)"):
         distribution.interval(n_votes=[10, 10])
+    with pytest.raises(ValueError, match="takes kind='conditional' or 'path'; got 'counts'"):
+        distribution.interval(kind="counts")
+    each = np.full((3, len(SMALL.questions)), 9)
+    with pytest.raises(ValueError, match=r"volunteers in all.*got n_votes of shape \(3, \d\)"):
+        distribution.interval(kind="path", n_votes=each)
+    lower, _ = distribution.interval(n_votes=[5, np.nan, 5])
+    assert np.isnan(lower).all(axis=1).tolist() == [False, True, False]
     with pytest.raises(ValueError, match="needs n_votes to draw counts"):
         distribution.sample(2, kind="counts")

@@ -68,7 +68,7 @@ class VoteDistribution:
             None bounds the fraction that endlessly many volunteers would give. A number, or
             (n_samples,), bounds the observed fraction among so many: on each question (also
             (n_samples, n_questions)) for conditional fractions, volunteers in all for
-            path-weighted ones. Published fractions are observed ones.
+            path-weighted ones; NaN counts as 0. Published fractions are observed ones.
         random_state : int or RandomState instance, default=0
             Seed of the draws.
 
@@ -80,8 +80,12 @@ class VoteDistribution:
         Raises
         ------
         ValueError
-            If `coverage` is not between 0 and 1, or `n_votes` has another shape.
+            If `coverage` is not between 0 and 1, `kind` is unknown, or `n_votes` has another shape.
         """
+        if kind not in ("conditional", "path"):
+            raise ValueError(
+                f"VoteDistribution.interval takes kind='conditional' or 'path'; got {kind!r}."
+            )
         if not 0 < coverage < 1:
             raise ValueError(f"VoteDistribution.interval needs 0 < coverage < 1; got {coverage!r}.")
         tails = (1 - coverage) / 2, (1 + coverage) / 2
@@ -108,7 +112,8 @@ class VoteDistribution:
                 f"VoteDistribution holds {len(self)} galaxies and got n_votes of shape "
                 f"{np.shape(n_votes)}."
             )
-        return np.broadcast_to(np.round(votes), (len(self), votes.shape[1])).astype(np.int64)
+        votes = np.round(np.nan_to_num(votes))
+        return np.broadcast_to(votes, (len(self), votes.shape[1])).astype(np.int64)
 
     def _sampled_bounds(self, tails, n_votes, random_state):
         random = check_random_state(random_state)
@@ -156,6 +161,11 @@ class VoteDistribution:
         shares = gammas / sum_by_question(tree, gammas)[:, tree.answer_question]
         given = "conditional"
         if n_votes is not None:
+            if np.ndim(n_votes) > 1:
+                raise ValueError(
+                    f"VoteDistribution draws from so many volunteers in all: a number or "
+                    f"({len(self)},); got n_votes of shape {np.shape(n_votes)}."
+                )
             volunteers = self._votes(n_votes, tree.answer_question)[:, 0]
             shares = self._poll(shares, np.tile(volunteers, n_draws), random)
             given = "counts"
