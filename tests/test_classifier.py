@@ -169,6 +169,7 @@ def test_fit_refuses_in_one_sentence(X, y, error, message):
         ({"image_shape": (16, 0)}, r"image_shape parameter of GalaxyClassifier must be"),
         ({"image_shape": (8, 8, 3)}, r"given image_shape=\(8, 8, 3\), but X holds"),
         ({"class_weight": {"nothing": 1}}, r"nothing"),
+        ({"class_weight": {"ring": -1.0}}, r"class weights >= 0; got -1.0 for 'ring'"),
     ],
 )
 def test_wrong_parameters_are_named(shapes, params, message):

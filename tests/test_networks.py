@@ -260,6 +260,11 @@ def test_models_of_timm_take_any_size_know_their_embedding_and_average_over_posi
     assert network(x).shape == (2, 5)
 
 
+def test_a_parameter_that_timm_networks_do_not_have_is_named():
+    with pytest.raises(ValueError, match="'timm/resnet10t' has no parameter 'width'; it takes"):
+        build_network("timm/resnet10t", 3, 5, (64, 64), width=3)
+
+
 @pytest.mark.parametrize(("name", "params"), LIGHT)
 def test_every_network_computes_in_double_precision(name, params):
     network = _build(name, **params).double()

@@ -87,6 +87,7 @@ def test_an_unfitted_pretrainer_is_fitted_on_a_copy_and_tuned_by_name(shapes):
     same_encoder(best, best.pretrainer_.trunk_weights())
     begun = classifier(pretrained=pretrainer).partial_fit(X, y, classes=np.unique(y))
     same_encoder(begun, begun.pretrainer_.trunk_weights())
+    assert not hasattr(model.set_params(pretrained=None).fit(X, y), "pretrainer_")
 
 
 def test_one_seed_is_enough_for_the_pretrainer_too(shapes):
@@ -102,6 +103,13 @@ def test_a_checkpoint_after_another_pool_is_not_taken_up(shapes, tmp_path):
         model = classifier(pretrained=tiny(max_steps=2), checkpoint_dir=tmp_path)
         model.fit(X, y, X_unlabeled=pool)
     assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_weights_of_which_none_is_taken_are_refused(shapes):
+    X, y = shapes[:2]
+    other = FrozenEstimator(classifier().fit(X, y))
+    with pytest.raises(ValueError, match="do not fit the network: no layer is the same"):
+        classifier(network="linear", network_params=None, pretrained=other).fit(X, y)
 
 
 def test_no_weights_are_asked_for_by_false(shapes):

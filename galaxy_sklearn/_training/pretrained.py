@@ -145,22 +145,26 @@ def load_trunk(network, weights, source):
     Raises
     ------
     ValueError
-        If any layer before the last is missing or differs in shape; the first one is named.
+        If any layer before the last is missing or differs in shape; the first one is named. If
+        there is nothing to copy.
     """
     if hasattr(network, "adapt_weights"):
         weights = network.adapt_weights(weights)
     own = network.state_dict()
-    fresh = fresh_names(network)
+    fresh, copied = fresh_names(network), 0
     for name, tensor in own.items():
         given = weights.get(name)
         if given is not None and given.shape == tensor.shape:
             own[name] = given
+            copied += tensor.ndim > 1
         elif name not in fresh:
             got = "is missing" if given is None else f"has shape {tuple(given.shape)}"
             raise ValueError(
                 f"The weights of {source} do not fit the network: layer {name!r} {got}, and "
                 f"shape {tuple(tensor.shape)} is needed."
             )
+    if not copied:
+        raise ValueError(f"The weights of {source} do not fit the network: no layer is the same.")
     network.load_state_dict(own)
 
 

@@ -77,9 +77,8 @@ def build_network(name, n_channels, n_classes, image_size, **params):
         If there is no network of that name, it has no such parameter, or the images are too small.
     """
     if name.startswith(_TIMM):
-        return TimmNetwork(
-            n_channels, n_classes, image_size, model=name.removeprefix(_TIMM), **params
-        )
+        params["model"] = name.removeprefix(_TIMM)
+        return construct(name, TimmNetwork, n_channels, n_classes, image_size, **params)
     if name not in _NETWORKS:
         close = difflib.get_close_matches(name, _NETWORKS, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""

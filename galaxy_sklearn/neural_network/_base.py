@@ -162,6 +162,7 @@ class ImageNetEstimator(NestedParamsMixin, BaseEstimator):
 
     def _fit_pretrainer(self, images, seed, pool=None):
         """Fit what `pretrained` says is to be fitted first: on the pool if there is one."""
+        self.__dict__.pop("pretrainer_", None)  # of an earlier fit
         if not is_pretrainer(self.pretrained):
             return
         pretrainer = clone(self.pretrained)

@@ -419,6 +419,9 @@ class GalaxyClassifier(
                         f"GalaxyClassifier got a class_weight for {label!r}, which is not among "
                         f"the classes {self.classes_.tolist()}."
                     )
+                if not 0 <= weight < np.inf:
+                    got = f"{weight!r} for {label!r}"
+                    raise ValueError(f"GalaxyClassifier needs class weights >= 0; got {got}.")
                 self._class_weight[np.searchsorted(self.classes_, label)] = weight
 
     def _split(self, codes, weights):
