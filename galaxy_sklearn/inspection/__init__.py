@@ -9,6 +9,11 @@ from galaxy_sklearn.inspection._scores import (
     ReliabilityDisplay,
     RocCurvesDisplay,
 )
+from galaxy_sklearn.inspection._semi_supervised import (
+    PseudoLabelFlowDisplay,
+    PseudoLabelGalleryDisplay,
+    ReconstructionDisplay,
+)
 
 __all__ = [
     "ClassAccuracyDisplay",
@@ -17,6 +22,9 @@ __all__ = [
     "EmbeddingDisplay",
     "GalleryDisplay",
     "GradCamDisplay",
+    "PseudoLabelFlowDisplay",
+    "PseudoLabelGalleryDisplay",
+    "ReconstructionDisplay",
     "ReliabilityDisplay",
     "RocCurvesDisplay",
     "TrainingCurvesDisplay",

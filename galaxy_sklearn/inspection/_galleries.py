@@ -5,7 +5,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 
 from galaxy_sklearn._optional import import_optional
-from galaxy_sklearn._validation import is_image_sequence
+from galaxy_sklearn._validation import is_image_sequence, is_paths
+from galaxy_sklearn.images._sequence import ImageSequence
 from galaxy_sklearn.inspection._fitted import axes
 
 _SIDE = 1.4  # inches of one small picture
@@ -52,7 +53,47 @@ class ClassCountsDisplay:
         return self
 
 
-class GalleryDisplay:
+class PictureRows:
+    """Small pictures in rows, a caption under each.
+
+    Parameters
+    ----------
+    rows : list of (str, list of (ndarray, str))
+        Title of each row, and its images (height, width[, n_channels]) with their captions.
+    """
+
+    _LIKE_THE_FIRST_ROW = False  # stretch all images of a column as the one on top
+
+    def __init__(self, rows):
+        self.rows = rows
+
+    def plot(self):
+        """Draw the pictures; return the display."""
+        pyplot = import_optional("matplotlib.pyplot", extra="inspect", feature="Drawing")
+        columns = max(len(images) for _, images in self.rows)
+        lines = max(caption.count("\n") + 1 for _, row in self.rows for _, caption in row)
+        height = _SIDE + 0.16 * lines
+        self.figure_, self.axes_ = pyplot.subplots(
+            len(self.rows),
+            columns,
+            figsize=(_SIDE * columns + 1.2, height * len(self.rows)),
+            squeeze=False,
+            layout="constrained",
+        )
+        for row, (title, images) in enumerate(self.rows):
+            for column, ax in enumerate(self.axes_[row]):
+                ax.set(xticks=[], yticks=[])
+                ax.spines[:].set_visible(False)
+                if column < len(images):
+                    image, caption = images[column]
+                    like = self.rows[0][1][column][0] if self._LIKE_THE_FIRST_ROW else image
+                    ax.imshow(**_shown(image, like))
+                    ax.set_xlabel(caption, fontsize="x-small")
+            self.axes_[row, 0].set_ylabel(title, fontsize="small")
+        return self
+
+
+class GalleryDisplay(PictureRows):
     """Small pictures in rows, a caption under each.
 
     Parameters
@@ -67,9 +108,6 @@ class GalleryDisplay:
     axes_ : ndarray of Axes, shape (n_rows, n_columns)
         Where each image is drawn.
     """
-
-    def __init__(self, rows):
-        self.rows = rows
 
     @classmethod
     def from_labels(cls, X, y, *, ids=None, n_per_class=6, random_state=None):
@@ -100,14 +138,14 @@ class GalleryDisplay:
         """
         y = np.asarray(y)
         ids = np.arange(len(y)) if ids is None else np.asarray(ids)
-        _same_length(X, y=y, ids=ids)
+        same_length(X, y=y, ids=ids)
         rng = check_random_state(random_state)
         rows = []
         for name in np.unique(y):
             members = np.flatnonzero(y == name)
             chosen = np.sort(rng.permutation(members)[:n_per_class])
             captions = [str(one) for one in ids[chosen]]
-            rows.append((str(name), list(zip(_read(X, chosen), captions))))
+            rows.append((str(name), list(zip(read_rows(X, chosen), captions))))
         return cls(rows).plot()
 
     @classmethod
@@ -141,14 +179,16 @@ class GalleryDisplay:
         """
         y_true, proba, classes = np.asarray(y_true), np.asarray(proba), np.asarray(classes)
         ids = np.arange(len(y_true)) if ids is None else np.asarray(ids)
-        _same_length(X, y_true=y_true, proba=proba, ids=ids)
+        same_length(X, y_true=y_true, proba=proba, ids=ids)
         called, confidence = classes[proba.argmax(1)], proba.max(1)
         rows = []
         for name in np.unique(y_true[called != y_true]):
             wrong = np.flatnonzero((y_true == name) & (called != name))
             chosen = wrong[np.argsort(-confidence[wrong], kind="stable")][:n_per_class]
             captions = [f"{ids[k]}\n{called[k]} {confidence[k]:.0%}" for k in chosen]
-            rows.append((f"{name}\n({len(wrong)} mistaken)", list(zip(_read(X, chosen), captions))))
+            rows.append(
+                (f"{name}\n({len(wrong)} mistaken)", list(zip(read_rows(X, chosen), captions)))
+            )
         if not rows:
             raise ValueError("GalleryDisplay.from_mistakes found no mistake to show.")
         return cls(rows).plot()
@@ -178,12 +218,12 @@ class GalleryDisplay:
             raise ValueError(
                 f"GalleryDisplay.from_steps takes a Pipeline; got {type(pipeline).__name__}."
             )
-        stages = [("input", X)] if _are_images(X) else []
+        stages = [("input", X)] if are_images(X) else []
         for name, step in pipeline.steps:
             if not hasattr(step, "transform") or hasattr(step, "predict"):
                 break
             X = step.transform(X)
-            if not _are_images(X):
+            if not are_images(X):
                 break
             stages.append((name, X))
         if not stages:
@@ -194,51 +234,41 @@ class GalleryDisplay:
         ]
         return cls(rows).plot()
 
-    def plot(self):
-        """Draw the pictures; return the display."""
-        pyplot = import_optional("matplotlib.pyplot", extra="inspect", feature="Drawing")
-        columns = max(len(images) for _, images in self.rows)
-        lines = max(caption.count("\n") + 1 for _, row in self.rows for _, caption in row)
-        height = _SIDE + 0.16 * lines
-        self.figure_, self.axes_ = pyplot.subplots(
-            len(self.rows),
-            columns,
-            figsize=(_SIDE * columns + 1.2, height * len(self.rows)),
-            squeeze=False,
-            layout="constrained",
-        )
-        for row, (title, images) in enumerate(self.rows):
-            for column, ax in enumerate(self.axes_[row]):
-                ax.set(xticks=[], yticks=[])
-                ax.spines[:].set_visible(False)
-                if column < len(images):
-                    image, caption = images[column]
-                    ax.imshow(**_shown(image))
-                    ax.set_xlabel(caption, fontsize="x-small")
-            self.axes_[row, 0].set_ylabel(title, fontsize="small")
-        return self
 
-
-def _same_length(X, **others):
+def same_length(X, **others):
+    """Raise ValueError if there are not as many of each of `others`, by name, as images `X`."""
     for name, values in others.items():
         if len(values) != len(X):
             raise ValueError(f"Got {len(X)} images, but {len(values)} of {name}.")
 
 
-def _read(X, rows):
+def read_rows(X, rows):
+    """Return the images of `rows`, an ndarray; no other is read.
+
+    Raises ValueError if `X` is neither images nor names of image files.
+    """
+    if is_paths(X):
+        X = ImageSequence.from_files(np.asarray(X, dtype=object).ravel())
+    if not are_images(X):
+        raise ValueError(f"A gallery needs images or file names; got {type(X).__name__}.")
     return np.asarray(X[rows])
 
 
-def _are_images(X):
+def are_images(X):
+    """Tell whether `X` is an ImageSequence or an array (n, height, width[, n_channels])."""
     return is_image_sequence(X) or (isinstance(X, np.ndarray) and X.ndim in (3, 4))
 
 
-def _shown(image):
-    """Return an image (height, width[, n_channels]) as `imshow` takes it."""
-    image = image if image.ndim == 3 else image[..., np.newaxis]
-    if image.dtype != np.uint8:
-        low, high = image.min(), image.max()
-        image = (image - low) / (high - low if high > low else 1)
+def _shown(image, like):
+    """Return an image (height, width[, n_channels]) as `imshow` takes it.
+
+    Numbers are stretched from the least to the largest of the image `like`; bytes from 0, in
+    colour not at all.
+    """
+    image, like = (one if one.ndim == 3 else one[..., np.newaxis] for one in (image, like))
+    whole = image.dtype == np.uint8
+    low, high = 0 if whole else like.min(), like.max()
+    high = high if high > low else low + 1
     if image.shape[-1] == 3:
-        return {"X": image}
-    return {"X": image[..., 0], "cmap": "gray", "vmin": 0, "vmax": image.max() or 1}
+        return {"X": image if whole else ((image - low) / (high - low)).clip(0, 1)}
+    return {"X": image[..., 0], "cmap": "gray", "vmin": low, "vmax": high}

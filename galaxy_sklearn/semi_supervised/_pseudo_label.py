@@ -105,6 +105,8 @@ class PseudoLabelClassifier(PoolClassifier):
         Round in which each was labelled; 0 for given labels, -1 for none.
     confidence_ : ndarray of shape (n_samples + n_unlabeled,)
         Confidence of each pseudo-label; 1 for given labels, NaN for none.
+    n_unlabeled_ : int
+        Rows of `X_unlabeled`.
     excluded_ : ndarray of int
         Rows left out as duplicates or as images of `X_exclude`.
     n_iter_ : int
@@ -316,6 +318,7 @@ class PseudoLabelClassifier(PoolClassifier):
         self.history_ = training.history
         self.n_iter_ = training.n_iter
         self.termination_condition_ = training.end
+        self.n_unlabeled_ = len(labels.codes) - training.trainer.samples.n_given
         self.labeled_iter_ = labels.since
         self.confidence_ = labels.confidence
         kind = self.classes_.dtype.kind
