@@ -228,3 +228,9 @@ def test_wu_continues_the_same_network_with_fixed_threshold():
     assert model.warm_start
     assert model.max_divergence is None
     assert model.estimator[-1].weight_decay == 0.01
+
+
+def test_both_trainings_of_wu_s_autoencoder_run_on_one_device():
+    classifier = recipes.wu2022_autoencoder_cnn(device="cpu", max_epochs=1)[-1]
+    assert classifier.device == classifier.pretrained.device == "cpu"
+    assert (classifier.max_epochs, classifier.pretrained.max_epochs) == (1, 30)

@@ -14,6 +14,7 @@ _TRAINING = {
     "batch_size": 32,
     "max_epochs": 30,
 }
+_WHERE = ("device", "precision", "verbose")  # of both trainings
 
 
 def _pipeline(network, params):
@@ -168,6 +169,7 @@ def wu2022_autoencoder_cnn(*, pretrained=None, **params):
         As `wu2022_simple_cnn`.
     """
     if pretrained is None:
-        pretrained = AutoencoderPretrainer("wu_autoencoder", **(PLAIN | _TRAINING))
+        where = {name: params[name] for name in _WHERE if name in params}
+        pretrained = AutoencoderPretrainer("wu_autoencoder", **(PLAIN | _TRAINING | where))
     defaults = {"pretrained": pretrained, "weight_decay": 0.01}
     return _pipeline("wu_encoder_cnn", defaults | params)
