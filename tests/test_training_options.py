@@ -215,7 +215,7 @@ def test_gradual_unfreezing_reaches_the_first_stage_last(shapes):
 def test_layer_decay_slows_the_early_stages(shapes):
     X, y = shapes
     model = small(layer_decay=0.5, learning_rate=0.01).fit(X, y)
-    groups = model._parameter_groups(model.net_.module_)
+    groups = model._parameter_groups(model.net_.module_, 0.01)
     rates = {name.removeprefix("network."): settings["lr"] for name, settings in groups}
     assert rates["classifier.weight"] == pytest.approx(0.01)
     assert rates["stem.weight"] == pytest.approx(0.01 * 0.5 ** (len(set(rates.values())) - 1))
@@ -479,3 +479,22 @@ def test_a_pool_without_a_pretrainer_is_refused(shapes):
     X, y = shapes
     with pytest.raises(ValueError, match="takes X_unlabeled for an unfitted pretrainer.*None"):
         small().fit(X, y, X_unlabeled=X)
+
+
+@pytest.mark.parametrize(
+    ("network", "params", "optimizer", "rate"),
+    [
+        ("galaxynet", {}, Muon, 0.006),
+        ("galaxynet", {"optimizer": "sgd"}, torch.optim.SGD, 0.003),
+        ("galaxynet", {"learning_rate": 0.5}, Muon, 0.5),
+        ("timm/resnet18", {}, torch.optim.AdamW, 0.003),
+    ],
+)
+def test_the_optimizer_follows_from_the_size_of_the_network(
+    shapes, network, params, optimizer, rate
+):
+    X, y = shapes
+    network_params = {"input_size": 16} if network == "galaxynet" else None
+    model = small(network=network, network_params=network_params, max_steps=1, **params).fit(X, y)
+    assert type(model.net_.optimizer_) is optimizer
+    assert model.net_.optimizer_.param_groups[-1]["initial_lr"] == rate

@@ -48,6 +48,7 @@ from galaxy_sklearn.networks._registry import build_network, has_published_weigh
 
 _NESTED = {"network": "network_params", "optimizer": "optimizer_params"}
 PREDICTION_BATCH = 128
+MUON_PARAMETERS = 4_000_000  # beyond, orthogonal updates take as long as the gradients on a CPU
 _NOT_IN_FINGERPRINT = {"verbose", "checkpoint_dir", "device", "callbacks", "tta"}
 _NOT_IN_FINGERPRINT |= {"warm_start", "pooling"}
 
@@ -199,6 +200,7 @@ class ImageNetEstimator(NestedParamsMixin, BaseEstimator):
         net_class, net_params = self._net_class()
         settings = {"weight_decay": self.weight_decay, "fused": device.type != "mps"}
         settings |= self.optimizer_params or {}
+        optimiser, rate = self._optimiser(model)
         return net_class(
             model,
             **net_params,
@@ -211,23 +213,33 @@ class ImageNetEstimator(NestedParamsMixin, BaseEstimator):
             ema_decay=self.ema_decay,
             seed=seed,
             compiled=self.compile,
-            optimizer=OPTIMIZERS[self.optimizer],
-            optimizer__param_groups=self._parameter_groups(model),
+            optimizer=optimiser,
+            optimizer__param_groups=self._parameter_groups(model, rate),
             **{f"optimizer__{name}": value for name, value in settings.items()},
-            lr=self.learning_rate,
+            lr=rate,
             batch_size=self._batch_size(len(images)),
             device=str(device),
             callbacks=self.callbacks,
             verbose=0,
         )
 
+    def _optimiser(self, model):
+        """Return the optimiser's class and its highest learning rate, for a model."""
+        name, rate = self.optimizer, self.learning_rate
+        if name == "auto":
+            n_parameters = sum(parameter.numel() for parameter in model.parameters())
+            name = "muon" if n_parameters <= MUON_PARAMETERS else "adamw"
+        if rate == "auto":
+            rate = 0.006 if name == "muon" else 0.003
+        return OPTIMIZERS[name], rate
+
     def _net_class(self):
         """Return the class of the net, and what it takes beyond what all do."""
         return getattr(self, "_special_net", None) or (TrainingNet, {})
 
-    def _parameter_groups(self, model):
+    def _parameter_groups(self, model, rate):
         """Return skorch's groups of the parameters that are not treated as most are."""
-        rates = stage_rates(model.network, self.learning_rate, self.layer_decay)
+        rates = stage_rates(model.network, rate, self.layer_decay)
         groups = []
         for name, parameter in model.named_parameters():
             settings = {} if parameter.ndim > 1 else {"weight_decay": 0.0}

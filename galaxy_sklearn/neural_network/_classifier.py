@@ -85,15 +85,16 @@ class GalaxyClassifier(
         Share of each target spread over all classes.
     class_weight : dict or "balanced", default=None
         Weight of each class in the loss.
-    optimizer : {"muon", "adamw", "adam", "sgd"}, default="muon"
+    optimizer : {"auto", "muon", "adamw", "adam", "sgd"}, default="auto"
         Optimiser of the network's weights. ``"muon"`` makes the updates of convolutions orthogonal
         (Jordan et al. 2024), which took two thirds of AdamW's epochs to the same loss; all else it
-        treats as AdamW does.
+        treats as AdamW does. ``"auto"`` is that for up to 4 million parameters, and AdamW beyond,
+        where it would take too long on a CPU.
     optimizer_params : dict, default=None
         Further keyword arguments of the optimiser; each is also a parameter
         ``optimizer__<name>``.
-    learning_rate : float, default=0.006
-        Highest learning rate.
+    learning_rate : float or "auto", default="auto"
+        Highest learning rate; ``"auto"`` is 0.006 with Muon and 0.003 else.
     schedule : {"onecycle", "cosine", "constant"} or callable, default="onecycle"
         Course of the learning rate over the training; or what returns its factor for (step,
         n_steps), such as `StepDecay`.
@@ -196,9 +197,9 @@ class GalaxyClassifier(
         "adjustment": [NON_NEGATIVE],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "class_weight": [StrOptions({"balanced"}), dict, None],
-        "optimizer": [StrOptions(set(OPTIMIZERS))],
+        "optimizer": [StrOptions({"auto", *OPTIMIZERS})],
         "optimizer_params": [dict, None],
-        "learning_rate": [POSITIVE],
+        "learning_rate": [POSITIVE, StrOptions({"auto"})],
         "schedule": [StrOptions(set(SCHEDULES)), callable],
         "weight_decay": [NON_NEGATIVE],
         "freeze": [StrOptions({"backbone", "encoder", "gradual"}), Integral, None],
@@ -237,9 +238,9 @@ class GalaxyClassifier(
         adjustment=0.4,
         label_smoothing=0.05,
         class_weight=None,
-        optimizer="muon",
+        optimizer="auto",
         optimizer_params=None,
-        learning_rate=0.006,
+        learning_rate="auto",
         schedule="onecycle",
         weight_decay=0.05,
         freeze=None,
