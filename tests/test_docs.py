@@ -18,6 +18,7 @@ def test_the_code_blocks_run_in_order(path, tmp_path, monkeypatch):
     names = {}
     for block in BLOCK.findall(path.read_text()):
         exec(compile(block, str(path), "exec"), names)
+    assert any(not name.startswith("__") for name in names)
 
 
 def test_every_recipe_is_in_its_document_with_its_number():
