@@ -28,6 +28,8 @@ from galaxy_sklearn.neural_network._vote_targets import (
     DIRICHLET,
     as_fractions,
     check_options,
+    has_distribution,
+    has_tree,
     loss_targets,
     read_targets,
     rmse,
@@ -37,20 +39,6 @@ from galaxy_sklearn.neural_network._vote_targets import (
 )
 
 _OF_CLASSES = {"loss", "adjustment", "label_smoothing", "class_weight", "scoring"}
-
-
-def _has_tree(estimator):
-    if estimator.tree is None:
-        raise AttributeError("VoteFractionRegressor.predict_class needs a tree.")
-    return True
-
-
-def _has_distribution(estimator):
-    if estimator.loss != DIRICHLET:
-        raise AttributeError(
-            f"VoteFractionRegressor.predict_distribution needs loss={DIRICHLET!r}."
-        )
-    return True
 
 
 class VoteFractionRegressor(
@@ -426,7 +414,7 @@ restart_scores_, history_, net_
             return means[:, 0]
         return means if kind == "path" else convert_array(tree_of(self), means, "path", kind)
 
-    @available_if(_has_tree)
+    @available_if(has_tree)
     def predict_class(self, X, scheme="zhu2019"):
         """Give a class to the galaxies on which the volunteers are expected to agree.
 
@@ -452,7 +440,7 @@ restart_scores_, history_, net_
         votes = np.clip(self.predict(X), 0, None)
         return clean_samples(votes, scheme=scheme, tree=tree_of(self), tolerance=np.inf)
 
-    @available_if(_has_distribution)
+    @available_if(has_distribution)
     def predict_distribution(self, X):
         """Return how sure the prediction is, under ``loss="dirichlet_multinomial"``.
 

@@ -23,6 +23,22 @@ def tree_of(estimator):
     return None if estimator.tree is None else as_tree(estimator.tree)
 
 
+def has_tree(estimator):
+    """Tell that there is a tree, or raise AttributeError."""
+    if estimator.tree is None:
+        raise AttributeError("VoteFractionRegressor.predict_class needs a tree.")
+    return True
+
+
+def has_distribution(estimator):
+    """Tell that the loss gives a distribution, or raise AttributeError."""
+    if estimator.loss != DIRICHLET:
+        raise AttributeError(
+            f"VoteFractionRegressor.predict_distribution needs loss={DIRICHLET!r}."
+        )
+    return True
+
+
 def check_options(estimator):
     """Raise ValueError if parameters contradict each other."""
     name, tree = type(estimator).__name__, tree_of(estimator)
