@@ -215,6 +215,27 @@ def test_published_heads_on_timm(model, units, classes, trainable, everything):
     assert sum(n for n, learns in counts if learns) == trainable
 
 
+IMAGENET = [  # model, parameters with 1,000 classes as its publication or first library gives them
+    ("vgg16", {}, 138_357_544),
+    ("vgg19", {}, 143_667_240),
+    ("resnet18", {}, 11_689_512),
+    ("resnet50", {}, 25_557_032),
+    ("resnetv2_50", {}, 25_549_352),  # without the biases of the convolutions
+    ("inception_v3", {"aux_logits": True}, 27_161_264),
+    ("inception_v3", {}, 23_834_568),
+    ("densenet201", {}, 20_013_928),
+    ("mobilenetv1_100", {}, 4_231_976),
+    ("mobilenetv2_100", {}, 3_504_872),
+]
+
+
+@pytest.mark.parametrize(("model", "params", "everything"), IMAGENET)
+def test_models_of_timm_are_the_published_ones(model, params, everything):
+    with torch.device("meta"):
+        network = build_network(f"timm/{model}", 3, 1000, (299, 299), model_params=params)
+    assert sum(p.numel() for p in network.parameters()) == everything
+
+
 @pytest.mark.parametrize(("name", "params"), LIGHT)
 def test_stages_hold_every_parameter_once(name, params):
     network = _build(name, **params)
