@@ -309,6 +309,19 @@ def test_freezing_by_stages(freeze):
     assert frozen == expected.get(freeze, [n_stages - 3] * n_stages)
 
 
+@pytest.mark.parametrize(
+    ("freeze", "message"),
+    [
+        (True, "freeze=True is no number of stages: 'backbone' freezes all"),
+        (50, "freeze=50 is more than the 9 stages of GalaxyNet allow: at most 8, or at least -8"),
+        (-9, "freeze=-9 is more than"),
+    ],
+)
+def test_freezing_what_is_no_part_of_the_network(freeze, message):
+    with pytest.raises(ValueError, match=message):
+        Freezer(_build("galaxynet"), freeze)
+
+
 def test_galaxynet_takes_any_widths():
     network = _build("galaxynet", widths=(2, 2, 2), depths=(1, 1, 2))
     assert network(_images(network, 2)).shape == (2, 5)

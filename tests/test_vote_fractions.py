@@ -144,6 +144,21 @@ def test_early_stopping_keeps_the_epoch_of_the_lowest_rmse(galaxies):
     assert model.n_iter_ == 30 or best not in model.validation_scores_[-2:]
 
 
+def test_early_stopping_goes_by_any_score(galaxies):
+    y = path(SMALL, galaxies[1])
+    kept = {"early_stopping": True, "max_epochs": 3}
+    model = small(**kept, scoring="neg_mean_absolute_error").fit(galaxies[0], y)
+    held_out = np.random.RandomState(0).permutation(200)[:20]
+    error = abs(model.predict(galaxies[0][held_out]) - y[held_out]).mean()
+    assert max(model.validation_scores_) == pytest.approx(-error, abs=1e-4)
+    y = y.copy()
+    y[::3, 4:] = np.nan
+    with pytest.raises(ValueError, match="takes no unknown votes, and . of 20 images set aside"):
+        small(**kept, scoring="r2").fit(galaxies[0], y)
+    seen = small(**kept, scoring=lambda model, X, y: np.isnan(y).mean()).fit(galaxies[0], y)
+    assert set(seen.validation_scores_) == {np.isnan(y[held_out]).mean()}
+
+
 # ------------------------------------------------------------------- unknown votes
 def losses():
     head = tree_head(SMALL)

@@ -56,6 +56,11 @@ class Freezer:
         The first two, which are the same, leave only the head to be trained. ``"gradual"`` does so
         in the first epoch and lets one more stage learn in each further one, from the output on.
         A number freezes as many stages from the input on, all but as many if it is negative.
+
+    Raises
+    ------
+    ValueError
+        If `freeze` is a boolean, or leaves no stage to be trained.
     """
 
     def __init__(self, network, freeze):
@@ -63,6 +68,22 @@ class Freezer:
         self.freeze = freeze
         self.stages = parameter_stages(network)
         self.resting = []
+        self._check()
+
+    def _check(self):
+        if self.freeze is None or isinstance(self.freeze, str):
+            return
+        if isinstance(self.freeze, bool):
+            raise ValueError(
+                f"freeze={self.freeze} is no number of stages: 'backbone' freezes all but the last "
+                f"layers, and None freezes nothing."
+            )
+        most = len(self.stages) - 1
+        if not -most <= self.freeze <= most:
+            raise ValueError(
+                f"freeze={self.freeze} is more than the {len(self.stages)} stages of "
+                f"{type(self.network).__name__} allow: at most {most}, or at least {-most}."
+            )
 
     def start_epoch(self, epoch):
         """Freeze what rests in `epoch`, counted from 0."""
@@ -82,7 +103,7 @@ class Freezer:
         if isinstance(self.freeze, str):
             thawed = epoch if self.freeze == "gradual" else 0
             return max(0, len(self.stages) - 1 - thawed)
-        return min(self.freeze, len(self.stages) - 1)
+        return self.freeze if self.freeze >= 0 else len(self.stages) + self.freeze
 
     def rest(self):
         """Put frozen batch normalisation into evaluation mode: its statistics stay."""

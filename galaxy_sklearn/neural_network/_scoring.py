@@ -1,8 +1,10 @@
 """Any score of scikit-learn on predictions that are already there."""
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.metrics import check_scoring
+
+from galaxy_sklearn.neural_network._vote_targets import rmse
 
 
 class KnownPredictions(ClassifierMixin, BaseEstimator):
@@ -46,6 +48,30 @@ class KnownPredictions(ClassifierMixin, BaseEstimator):
         return logs if len(self.classes) > 2 else logs[:, 1] - logs[:, 0]
 
 
+class KnownFractions(RegressorMixin, BaseEstimator):
+    """A regressor whose predictions for one set of images are known.
+
+    Parameters
+    ----------
+    fractions : ndarray of shape (n_samples, n_answers)
+        Predicted fractions.
+    """
+
+    def __init__(self, fractions):
+        self.fractions = fractions
+
+    def fit(self, X, y):
+        """Do nothing: all is known."""
+        return self
+
+    def __sklearn_is_fitted__(self):
+        return True
+
+    def predict(self, X):
+        """Return the known predictions, shape (n_samples, n_answers)."""
+        return self.fractions
+
+
 def validation_score(scoring, classes, proba, codes, weights):
     """Return a score of predictions; more is better.
 
@@ -66,3 +92,32 @@ def validation_score(scoring, classes, proba, codes, weights):
         return np.average(proba.argmax(1) == codes, weights=weights)
     known = KnownPredictions(classes, proba)
     return check_scoring(known, scoring)(known, codes, classes[codes])
+
+
+def fractions_score(scoring, predicted, truth, weights):
+    """Return a score of predicted fractions; more is better.
+
+    Parameters
+    ----------
+    scoring : str, callable or None
+        A name or scorer of scikit-learn; None is negative RMSE over what is known.
+    predicted, truth : ndarray of shape (n_samples, n_answers)
+        Fractions; NaN in `truth` where not known.
+    weights : ndarray of shape (n_samples,)
+        Weight of each image; only RMSE takes them.
+
+    Raises
+    ------
+    ValueError
+        If a score of scikit-learn is named and some of `truth` is not known.
+    """
+    if scoring is None:
+        return -rmse(predicted, truth, weights)
+    if isinstance(scoring, str) and np.isnan(truth).any():
+        raise ValueError(
+            f"scoring={scoring!r} takes no unknown votes, and {np.isnan(truth).any(axis=1).sum()} "
+            f"of {len(truth)} images set aside have some; take None, or a callable (estimator, X, "
+            f"y) that knows what to do with NaN."
+        )
+    known = KnownFractions(predicted)
+    return check_scoring(known, scoring)(known, np.arange(len(truth)), truth)

@@ -23,6 +23,7 @@ from galaxy_sklearn.galaxy_zoo._samples import clean_samples
 from galaxy_sklearn.galaxy_zoo._tree import KINDS, DecisionTree
 from galaxy_sklearn.neural_network._base import ImageNetEstimator
 from galaxy_sklearn.neural_network._classifier import GalaxyClassifier
+from galaxy_sklearn.neural_network._scoring import fractions_score
 from galaxy_sklearn.neural_network._vote_distribution import VoteDistribution
 from galaxy_sklearn.neural_network._vote_targets import (
     DIRICHLET,
@@ -38,7 +39,7 @@ from galaxy_sklearn.neural_network._vote_targets import (
     vote_loss,
 )
 
-_OF_CLASSES = {"loss", "adjustment", "label_smoothing", "class_weight", "scoring"}
+_OF_CLASSES = {"loss", "adjustment", "label_smoothing", "class_weight"}
 
 
 class VoteFractionRegressor(
@@ -123,12 +124,15 @@ class VoteFractionRegressor(
     ema_decay : float or None, default=0.998
         Decay of the moving average of the weights that is kept in the end; None keeps the last.
     early_stopping : bool, default=False
-        Set part of the training set aside, stop when its RMSE no longer falls, and keep the
+        Set part of the training set aside, stop when its score no longer grows, and keep the
         weights of the best epoch.
+    scoring : str or callable, default=None
+        Score for `early_stopping`; None is negative RMSE over what is known. Those of
+        scikit-learn need `y` without NaN. Fractions are path-weighted.
     validation_fraction : float, default=0.1
         Part set aside under `early_stopping`.
     n_iter_no_change : int, default=10
-        Epochs without a lower RMSE before stopping.
+        Epochs without a better score before stopping.
     n_restarts : int, default=1
         Train as often, from different seeds, and keep the best run.
     warm_start : bool, default=False
@@ -159,7 +163,7 @@ class VoteFractionRegressor(
 restart_scores_, history_, net_
         As in `GalaxyClassifier`.
     validation_scores_ : list of float
-        Negative RMSE after each epoch; empty without `early_stopping`.
+        Score after each epoch, negative RMSE by default; empty without `early_stopping`.
 
     References
     ----------
@@ -224,6 +228,7 @@ restart_scores_, history_, net_
         batch_size="auto",
         ema_decay=0.998,
         early_stopping=False,
+        scoring=None,
         validation_fraction=0.1,
         n_iter_no_change=10,
         n_restarts=1,
@@ -264,6 +269,7 @@ restart_scores_, history_, net_
         self.batch_size = batch_size
         self.ema_decay = ema_decay
         self.early_stopping = early_stopping
+        self.scoring = scoring
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.n_restarts = n_restarts
@@ -368,8 +374,11 @@ restart_scores_, history_, net_
 
         def validate(net):
             outputs = [net.outputs(batch, views) for batch in self._batches(dataset.images)]
-            error = rmse(self._means(np.concatenate(outputs)), truth, dataset.weights)
-            return {"valid_loss": error, "valid_score": -error}
+            means = self._means(np.concatenate(outputs))
+            return {
+                "valid_loss": rmse(means, truth, dataset.weights),
+                "valid_score": fractions_score(self.scoring, means, truth, dataset.weights),
+            }
 
         return validate
 
