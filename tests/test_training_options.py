@@ -15,6 +15,7 @@ from sklearn.base import clone
 from sklearn.metrics import f1_score, make_scorer
 from sklearn.pipeline import Pipeline, make_pipeline
 from skorch.callbacks import Callback
+from timm.layers import resample_abs_pos_embed
 from torchvision import models
 
 from galaxy_sklearn import GalaxyClassifier, ImageSequence
@@ -22,6 +23,7 @@ from galaxy_sklearn._training.device import fit_for
 from galaxy_sklearn._training.losses import ClassificationLoss
 from galaxy_sklearn._training.model import whiten
 from galaxy_sklearn._training.optimizers import Muon, orthogonalise
+from galaxy_sklearn._training.pretrained import fill_from_file
 from galaxy_sklearn.augmentation import (
     ColourJitter,
     MultiScaleCrop,
@@ -30,6 +32,7 @@ from galaxy_sklearn.augmentation import (
     ScaleJitterCrop,
 )
 from galaxy_sklearn.decomposition import AutoencoderPretrainer
+from galaxy_sklearn.networks import build_network
 from galaxy_sklearn.neural_network import StepDecay
 from galaxy_sklearn.preprocessing import CLAHE, MorphologicalOpening, Resize
 
@@ -412,6 +415,18 @@ def test_weights_for_three_bands_serve_one_band(shapes, timm_weights):
     ).fit(X[..., :1], y)
     first = weights(model)["model.conv1.weight"]
     torch.testing.assert_close(first, state["conv1.weight"].sum(1, keepdim=True))
+
+
+def test_a_transformer_s_positions_are_resampled_to_another_size(tmp_path):
+    tiny = {"depth": 1, "embed_dim": 48, "num_heads": 2}
+    published = timm.create_model("vit_tiny_patch16_224", num_classes=10, **tiny)
+    save_file(published.state_dict(), tmp_path / "vit.safetensors")
+    network = build_network("timm/vit_tiny_patch16_224", 3, 5, (96, 96), model_params=tiny)
+    fill_from_file(network, tmp_path / "vit.safetensors")
+    expected = resample_abs_pos_embed(published.pos_embed, new_size=(6, 6))
+    assert expected.shape == (1, 37, 48)
+    torch.testing.assert_close(network.model.pos_embed, expected)
+    assert torch.equal(network.model.norm.weight, published.norm.weight)
 
 
 def test_the_first_layer_that_differs_is_named(shapes, timm_weights, tmp_path):

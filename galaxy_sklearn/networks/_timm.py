@@ -1,5 +1,7 @@
 """Any model of timm as a network."""
 
+import sys
+
 import timm
 import torch
 from timm.models import adapt_input_conv, group_parameters
@@ -170,9 +172,16 @@ class TimmNetwork(nn.Module):
         return name.startswith(self.fresh_layers)
 
     def adapt_weights(self, weights):
-        """Return weights as timm publishes them, by this network's names and for its bands."""
+        """Return weights as timm publishes them, by this network's names, for its bands and size.
+
+        timm's own filter for the family of models renames what older files hold and resamples
+        the positions of a transformer.
+        """
         if any(name.startswith("model.") for name in weights):
             return weights
+        adapt = getattr(sys.modules[type(self.model).__module__], "checkpoint_filter_fn", None)
+        if adapt is not None:
+            weights = adapt(weights, self.model)
         weights = {f"model.{name}": tensor for name, tensor in weights.items()}
         first = self.model.pretrained_cfg.get("first_conv")
         for name in (first,) if isinstance(first, str) else first or ():
