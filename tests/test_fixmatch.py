@@ -149,11 +149,28 @@ def test_alignment_keeps_the_names_from_collapsing_into_one_class():
     X, y = noisy_shapes(160)
     pool = X[N:300][y[N:300] != "ring"]
     rings = []
-    for alignment in (True, False):
+    for alignment in ("labels", None):
         model = FixMatchClassifier(network(), threshold=0.0, distribution_alignment=alignment)
         model.fit(X[:N], y[:N], X_unlabeled=pool)
         rings.append((model.predict(pool) == "ring").mean())
     assert rings[0] < 1 / 3 < rings[1]
+
+
+def test_the_class_shares_of_the_pool_are_found(shapes):
+    X, y = shapes
+    names, labelled = np.unique(y), np.arange(60)
+    of_one = np.flatnonzero(y == names[0])
+    of_one = of_one[of_one >= 60]
+    others = np.setdiff1d(np.arange(60, 400), of_one)[: len(of_one) // 4]
+    rows = np.concatenate([of_one, others])
+    truth = [(y[rows] == name).mean() for name in names]
+    model = FixMatchClassifier(network(max_steps=250), threshold=0.8)
+    model.fit(X[labelled], y[labelled], X_unlabeled=X[rows])
+    found = model.history_[-1]["pool_shares"]
+    prior = [(y[labelled] == name).mean() for name in names]
+    assert sum(found) == pytest.approx(1, abs=1e-5)
+    assert truth[0] > 0.75
+    assert abs(found[0] - (0.9 * truth[0] + 0.1 * prior[0])) < 0.1
 
 
 def test_strong_distortions_are_stronger(shapes):

@@ -12,6 +12,7 @@ from galaxy_sklearn._training.net import TrainingNet
 from galaxy_sklearn._validation import require_finite
 
 _SHARES_DECAY = 0.99  # of the running class shares of the guesses
+_PRIOR_SHARE = 0.1  # of the labels' in what the pool's class shares are taken to be
 
 
 class ConsistencyNet(TrainingNet):
@@ -31,12 +32,25 @@ class ConsistencyNet(TrainingNet):
         Probability from which on the name of the plain image counts.
     unlabeled_weight : float
         Weight of this loss against that of the labelled images.
-    prior : ndarray of shape (n_classes,) or None
-        Class shares that the names are aligned to; None leaves them.
+    prior : ndarray of shape (n_classes,)
+        Class shares of the labelled images.
+    alignment : {"labels", "pool"} or None
+        Class shares that the names are aligned to: `prior`, those that the pool seems to have, or
+        none.
     """
 
     def __init__(
-        self, module, *, pool, strong, ratio, threshold, unlabeled_weight, prior=None, **kwargs
+        self,
+        module,
+        *,
+        pool,
+        strong,
+        ratio,
+        threshold,
+        unlabeled_weight,
+        prior,
+        alignment,
+        **kwargs,
     ):
         self.pool = pool
         self.strong = strong
@@ -44,12 +58,15 @@ class ConsistencyNet(TrainingNet):
         self.threshold = threshold
         self.unlabeled_weight = unlabeled_weight
         self.prior = prior
+        self.alignment = alignment
         super().__init__(module, **kwargs)
 
     def prepare(self, n_steps):
         """Initialise for a run of `n_steps` optimiser steps, or of unknown length where None."""
-        n_classes = len(self.criterion.adjustment)
-        self.module.register_buffer("guess_shares", torch.full((n_classes,), 1 / n_classes))
+        shares = torch.as_tensor(self.prior, dtype=torch.float32)
+        if self.alignment == "labels":
+            shares = torch.full_like(shares, 1 / len(shares))
+        self.module.register_buffer("guess_shares", shares)
         super().prepare(n_steps)
         self.executor = ThreadPoolExecutor(1)
         self.ahead = None
@@ -63,8 +80,11 @@ class ConsistencyNet(TrainingNet):
         self.n_guessed = self.n_used = 0
 
     def epoch_records(self):
-        """Return what else is recorded of an epoch: the share of the pool's images that counted."""
-        return {"unlabeled_share": float(self.n_used) / max(self.n_guessed, 1)}
+        """Return what else is recorded: the part of the pool that counted, and its classes."""
+        records = {"unlabeled_share": float(self.n_used) / max(self.n_guessed, 1)}
+        if self.alignment == "pool":
+            records["pool_shares"] = self._pool_shares().tolist()
+        return records
 
     def _read(self, rows):
         images = np.ascontiguousarray(read_rows(self.pool, rows))
@@ -91,14 +111,33 @@ class ConsistencyNet(TrainingNet):
             logits = self.module_(views).float()
         self._set_training(True)
         self.freezer.rest()
-        proba = torch.softmax(logits + self.criterion_.adjustment.float(), 1)
-        if self.prior is not None:
-            shares = self.module_.guess_shares
-            shares.lerp_(proba.mean(0), 1 - _SHARES_DECAY)
-            proba = proba * (torch.as_tensor(self.prior).to(shares) / shares)
-            proba = proba / proba.sum(1, keepdim=True)
+        proba = self._align(torch.softmax(logits + self.criterion_.adjustment.float(), 1))
         confidence, codes = proba.max(1)
         return codes, confidence >= self.threshold
+
+    def _align(self, proba):
+        """Return probabilities under the shares that are aligned to, and learn these."""
+        shares, prior = self.module_.guess_shares, self._prior()
+        if self.alignment is None:
+            return proba
+        if self.alignment == "labels":
+            shares.lerp_(proba.mean(0), 1 - _SHARES_DECAY)
+            return F.normalize(proba * (prior / shares), p=1, dim=1)
+        proba = F.normalize(proba * (self._pool_shares() / prior), p=1, dim=1)
+        shares.lerp_(proba.mean(0), 1 - _SHARES_DECAY)
+        return proba
+
+    def _prior(self):
+        return torch.as_tensor(self.prior).to(self.module_.guess_shares)
+
+    def _pool_shares(self):
+        return torch.lerp(self.module_.guess_shares, self._prior(), _PRIOR_SHARE)
+
+    def _shift(self):
+        """Return what turns logits for labelled images into logits for the pool's."""
+        if self.alignment != "pool":
+            return self.criterion_.adjustment
+        return self.criterion_.adjustment + torch.log(self._pool_shares() / self._prior())
 
     def compute_loss(self, images, targets, weights):
         """Return the loss of both kinds of images, and the outputs of the labelled ones."""
@@ -113,7 +152,7 @@ class ConsistencyNet(TrainingNet):
             outputs = self.forward_views(views.contiguous(memory_format=self.layout))
         outputs = outputs if outputs.dtype == torch.float64 else outputs.float()
         labelled, unlabelled = outputs[: len(images)], outputs[len(images) :]
-        adjusted = unlabelled + self.criterion_.adjustment.to(unlabelled.dtype)
+        adjusted = unlabelled + self._shift().to(unlabelled.dtype)
         losses = F.cross_entropy(adjusted, codes, reduction="none")
         self.n_guessed += len(sure)
         self.n_used += sure.sum()

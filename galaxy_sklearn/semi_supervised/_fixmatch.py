@@ -42,9 +42,11 @@ class FixMatchClassifier(PoolClassifier):
         Weight of the loss on the pool against that on the labelled images.
     ratio : int, default=2
         Images of the pool in a step for each labelled one.
-    distribution_alignment : bool, default=True
-        Scale the guessed probabilities so that, on the average over the pool, classes have the
-        shares of the labels. Switch it off where the pool is known to be composed otherwise.
+    distribution_alignment : {"pool", "labels"} or None, default="pool"
+        Class shares that the guesses are aligned to. ``"labels"``: on the average over the pool,
+        classes get the shares of the labels, which the pool must then have. ``"pool"``: those that
+        the pool seems to have, found along with the guesses (Saerens et al. 2002); probabilities
+        still hold for the shares of the labels. None takes guesses as they are.
     strong_augmentation : "strong" or callable, default="strong"
         Distortion of the pool's images; see `galaxy_sklearn.augmentation.StrongAugmentation`.
 
@@ -56,7 +58,8 @@ class FixMatchClassifier(PoolClassifier):
         The labels, sorted.
     history_ : list of dict
         That of the network, with "unlabeled_share": the part of the pool's images in an epoch
-        whose name counted.
+        whose name counted; and under ``distribution_alignment="pool"`` with "pool_shares": the
+        class shares that the pool seems to have, drawn to those of the labels by a tenth.
     n_features_in_ : int
         Features seen in `fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -65,8 +68,9 @@ class FixMatchClassifier(PoolClassifier):
     References
     ----------
     Sohn et al. (2020), NeurIPS, "FixMatch", eq. 4; Berthelot et al. (2020), ICLR, "ReMixMatch",
-    section 3.1: distribution alignment; Tarvainen & Valpola (2017), NeurIPS: averaged weights as
-    the teacher.
+    section 3.1: distribution alignment; Saerens, Latinne & Decaestecker (2002), Neural Computation
+    14, 21: class shares by expectation maximisation; Tarvainen & Valpola (2017), NeurIPS: averaged
+    weights as the teacher.
 
     Examples
     --------
@@ -85,7 +89,7 @@ class FixMatchClassifier(PoolClassifier):
         "threshold": [Interval(Real, 0, 1, closed="left")],
         "unlabeled_weight": [NON_NEGATIVE],
         "ratio": [POSITIVE_INT],
-        "distribution_alignment": ["boolean"],
+        "distribution_alignment": [StrOptions({"pool", "labels"}), None],
         "strong_augmentation": [StrOptions({"strong"}), callable],
     }
 
@@ -96,7 +100,7 @@ class FixMatchClassifier(PoolClassifier):
         threshold=0.9,
         unlabeled_weight=1.0,
         ratio=2,
-        distribution_alignment=True,
+        distribution_alignment="pool",
         strong_augmentation="strong",
     ):
         self.estimator = estimator
@@ -193,5 +197,6 @@ class FixMatchClassifier(PoolClassifier):
             "ratio": self.ratio,
             "threshold": self.threshold,
             "unlabeled_weight": self.unlabeled_weight,
-            "prior": shares / shares.sum() if self.distribution_alignment else None,
+            "prior": shares / shares.sum(),
+            "alignment": self.distribution_alignment,
         }

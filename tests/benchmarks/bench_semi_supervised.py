@@ -6,6 +6,11 @@ training; self-training repeats it every round.
 
     GALAXY_SKLEARN_DATA=... python tests/benchmarks/bench_semi_supervised.py efigi --folds 0 1
     GALAXY_SKLEARN_DATA=... python tests/benchmarks/bench_semi_supervised.py few --labels 20 100
+    GALAXY_SKLEARN_DATA=... python tests/benchmarks/bench_semi_supervised.py shift --labels 100
+
+`few` has so many labels a class, or all that a class has. `shift` takes a pool whose class shares
+are those of the labelled galaxies, and one of the same size in which the commonest class is the
+rarest, and so on.
 """
 
 import argparse
@@ -37,11 +42,14 @@ class Entrants:
         Images without labels.
     steps : int or None
         Optimiser steps of a training; None is the classifier's own choice.
+    steps_before : int or None, default=None
+        Those of a pretrainer.
     """
 
-    def __init__(self, pool, steps):
+    def __init__(self, pool, steps, steps_before=None):
         self.pool = pool
         self.steps = steps
+        self.steps_before = steps_before
         self.pretrained = {}
 
     def classifier(self, seed, **params):
@@ -75,19 +83,27 @@ class Entrants:
 
     def autoencoder(self, X, y, seed):
         """Return the default, begun with the encoder of an autoencoder of the pool."""
-        return self._from(AutoencoderPretrainer, X, y, seed)
+        encoder = self.encoder(AutoencoderPretrainer)
+        return self.classifier(seed, pretrained=encoder).fit(X, y)
 
     def contrastive(self, X, y, seed):
         """Return the default, begun with what contrasting the pool's images taught."""
-        return self._from(ContrastivePretrainer, X, y, seed)
+        encoder = self.encoder(ContrastivePretrainer)
+        return self.classifier(seed, pretrained=encoder).fit(X, y)
 
-    def _from(self, pretrainer, X, y, seed):
+    def contrastive_fixmatch(self, X, y, seed):
+        """Return `fixmatch`, begun as `contrastive` is."""
+        classifier = self.classifier(seed, pretrained=self.encoder(ContrastivePretrainer))
+        return FixMatchClassifier(classifier).fit(X, y, X_unlabeled=self.pool)
+
+    def encoder(self, pretrainer):
+        """Return a pretrainer fitted on the pool, once for all folds and numbers of labels."""
         if pretrainer not in self.pretrained:
             start = perf_counter()
-            model = pretrainer(max_steps=self.steps, random_state=0).fit(self.pool)
+            model = pretrainer(max_steps=self.steps_before, random_state=0).fit(self.pool)
             report(pretrainer.__name__, seconds=perf_counter() - start, loss=model.loss_curve_[-1])
             self.pretrained[pretrainer] = FrozenEstimator(model)
-        return self.classifier(seed, pretrained=self.pretrained[pretrainer]).fit(X, y)
+        return self.pretrained[pretrainer]
 
 
 def health(model):
@@ -129,7 +145,7 @@ def efigi(options):
     pool = make_pipeline(CenterCrop(94), Resize(128)).fit_transform(images)
     pool = pool.cache(f"{options.cache}-efigi-pool", verbose=1)
     folds = list(RepeatedStratifiedKFold(n_splits=5, n_repeats=4, random_state=0).split(X, labels))
-    entrants = Entrants(pool, options.steps)
+    entrants = Entrants(pool, options.steps, options.steps_before)
     for fold in options.folds:
         train, test = folds[fold]
         for name in options.only:
@@ -139,37 +155,68 @@ def efigi(options):
             evaluate(name, model, X[test], labels[test], seconds, fold=fold, task=options.target)
 
 
+def choose(y, per_class, rng):
+    """Return random rows, so many of each class by name, or all that it has; sorted."""
+    rows = []
+    for one, number in per_class.items():
+        candidates = np.flatnonzero(y == one)
+        rows.append(rng.choice(candidates, min(number, len(candidates)), replace=False))
+    return np.sort(np.concatenate(rows))
+
+
+def compare(options, entrants, data, **facts):
+    """Fit and report all entrants; `data` is X, y, and X and y to test on."""
+    X, y, X_test, y_test = data
+    for name in options.only:
+        start = perf_counter()
+        model = getattr(entrants, name)(X, y, facts["seed"])
+        evaluate(name, model, X_test, y_test, perf_counter() - start, **facts)
+
+
 def few(options):
-    X_train, X_test, y_train, y_test = labelled_split(options.cache)
+    X, X_test, y, y_test = labelled_split(options.cache)
+    entrants = Entrants(X, options.steps, options.steps_before)  # unlabelled, all of them
+    for n_labels in options.labels:
+        for seed in options.folds:
+            known = choose(y, dict.fromkeys(np.unique(y), n_labels), np.random.default_rng(seed))
+            data = X[known], y[known], X_test, y_test
+            compare(options, entrants, data, seed=seed, labels=n_labels, in_all=len(known))
+
+
+def shift(options):
+    X, X_test, y, y_test = labelled_split(options.cache)
+    names, counts = np.unique(y, return_counts=True)
+    order = names[np.argsort(counts)]
+    shares = np.sort(counts) / counts.sum()
     for n_labels in options.labels:
         for seed in options.folds:
             rng = np.random.default_rng(seed)
-            known = np.concatenate(
-                [
-                    rng.choice(np.flatnonzero(y_train == one), n_labels, replace=False)
-                    for one in np.unique(y_train)
-                ]
-            )
-            rest = np.setdiff1d(np.arange(len(y_train)), known)
-            entrants = Entrants(X_train[rest], options.steps)
-            for name in options.only:
-                start = perf_counter()
-                model = getattr(entrants, name)(X_train[known], y_train[known], seed)
-                seconds = perf_counter() - start
-                evaluate(name, model, X_test, y_test, seconds, seed=seed, labels=n_labels)
+            n_labelled = 5 * n_labels
+            known = choose(y, dict(zip(order, np.ceil(n_labelled * shares).astype(int))), rng)
+            left = np.setdiff1d(np.arange(len(y)), known)
+            rarest = (y[left] == order[0]).sum()
+            size = rarest / shares[-1]  # of the pool in which the rarest class is the commonest
+            for pool_name, of_class in (("matched", shares), ("reversed", shares[::-1])):
+                per_class = dict(zip(order, np.floor(size * of_class).astype(int)))
+                pool = X[left[choose(y[left], per_class, np.random.default_rng(seed))]]
+                entrants = Entrants(pool, options.steps, options.steps_before)
+                data = X[known], y[known], X_test, y_test
+                facts = {"seed": seed, "labels": len(known), "pool": pool_name}
+                compare(options, entrants, data, **facts, pool_size=len(pool))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("task", choices=["efigi", "few"])
+    parser.add_argument("task", choices=["efigi", "few", "shift"])
     parser.add_argument("--cache", default="galaxy-zoo-cache")
     parser.add_argument("--target", default="hubble8", choices=["hubble8", "esi"])
     parser.add_argument("--folds", type=int, nargs="+", default=[0], help="of EFIGI, or seeds")
     parser.add_argument("--labels", type=int, nargs="+", default=[20, 100, 500])
     parser.add_argument("--steps", type=int, default=None)
+    parser.add_argument("--steps-before", type=int, default=None, help="of a pretrainer")
     parser.add_argument("--only", nargs="+", default=["supervised", "fixmatch", "self_training"])
     options = parser.parse_args()
-    {"efigi": efigi, "few": few}[options.task](options)
+    {"efigi": efigi, "few": few, "shift": shift}[options.task](options)
 
 
 if __name__ == "__main__":
