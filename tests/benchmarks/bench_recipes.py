@@ -32,7 +32,7 @@ ZHU = {
 RIVALS = ("alexnet", "dieleman", "inception_v3", "resnet50", "vgg16")
 TRIAL_STEPS = 6
 WARM_UP = 1
-TRIAL_IMAGES = 512
+TRIAL_IMAGES = 1024  # enough for the batches that bigger sets have
 
 
 def entrants():
