@@ -10,8 +10,12 @@ import numpy as np
 import pytest
 import torch
 from shapes import make_shapes
+from sklearn.pipeline import make_pipeline
 
 from galaxy_sklearn import GalaxyClassifier
+from galaxy_sklearn._training.checkpoint import describe
+from galaxy_sklearn.decomposition import ContrastivePretrainer
+from galaxy_sklearn.preprocessing import Resize
 
 FIT = """
 import sys
@@ -65,6 +69,56 @@ def test_other_data_or_parameters_do_not_go_on_from_a_checkpoint(tmp_path):
     assert len(list(tmp_path.glob("fit-*.pt"))) == 3
     GalaxyClassifier("simple_cnn", **params, verbose=1).fit(X, y)
     assert len(list(tmp_path.glob("fit-*.pt"))) == 3
+
+
+def _own_schedule(factor):
+    def schedule(step, n_steps):
+        return factor * (1 - step / n_steps)
+
+    return schedule
+
+
+class _OwnViews:
+    def __init__(self, noise):
+        self.noise = noise
+
+    def __call__(self, images, size, *, field, generator):
+        return images
+
+
+def test_functions_and_objects_of_one_s_own_are_known_again():
+    first, again, other = _own_schedule(1.0), _own_schedule(1.0), _own_schedule(0.5)
+    assert describe(first) == describe(again) != describe(other)
+    assert describe(lambda step: step) != describe(lambda step: -step)
+    assert describe(_OwnViews(1)) == describe(_OwnViews(1)) != describe(_OwnViews(2))
+    steps = [Resize(size) for size in range(64, 128)]
+    texts = [describe(make_pipeline(*steps, last)) for last in (Resize(3), Resize(4))]
+    assert texts[0] != texts[1]  # scikit-learn's own text of a long pipeline leaves most of it out
+    for text in (describe(first), *texts, describe(_OwnViews(1))):
+        assert " at 0x" not in text
+
+
+def test_a_fit_with_a_function_of_one_s_own_goes_on(tmp_path):
+    X, y = make_shapes(60)
+    for _ in range(2):
+        GalaxyClassifier(
+            "simple_cnn",
+            schedule=_own_schedule(1.0),
+            max_epochs=1,
+            random_state=0,
+            checkpoint_dir=tmp_path,
+        ).fit(X, y)
+    assert len(list(tmp_path.glob("fit-*.pt"))) == 1
+
+
+def test_a_pretrainer_s_training_goes_on_too(tmp_path):
+    X, y = make_shapes(40)
+    pretrained = ContrastivePretrainer("simple_cnn", max_steps=1)
+    params = {"max_steps": 1, "random_state": 0, "checkpoint_dir": tmp_path}
+    for _ in range(2):
+        GalaxyClassifier("simple_cnn", pretrained=pretrained, **params).fit(X, y)
+        assert len(list(tmp_path.glob("fit-*.pt"))) == 2
+    assert pretrained.checkpoint_dir is None
 
 
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path):

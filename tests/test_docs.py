@@ -3,21 +3,35 @@
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from planted_votes import KAGGLE, path, planted
 
 from galaxy_sklearn import recipes
+from galaxy_sklearn.galaxy_zoo import rename_votes
 
 DOCS = Path(__file__).parents[1] / "docs"
 BLOCK = re.compile(r"```python\n(.*?)```", re.S)
 WITH_CODE = [path for path in sorted(DOCS.glob("*.md")) if BLOCK.search(path.read_text())]
 
 
-@pytest.mark.parametrize("path", WITH_CODE, ids=lambda path: path.name)
-def test_the_code_blocks_run_in_order(path, tmp_path, monkeypatch):
+def write_catalogues(folder):
+    """Write small tables under the names and columns of the published ones."""
+    _, conditional = planted(40, KAGGLE)
+    ids = pd.Index(range(100_008, 100_048), name="GalaxyID")
+    kaggle = pd.DataFrame(path(KAGGLE, conditional), columns=KAGGLE.columns("kaggle"), index=ids)
+    kaggle.to_csv(folder / "training_solutions_rev1.csv")
+    hart = rename_votes(conditional, tree="gz2", catalogue="hart16", quantity="debiased")
+    hart.to_csv(folder / "gz2_hart16.csv", index=False)
+
+
+@pytest.mark.parametrize("document", WITH_CODE, ids=lambda document: document.name)
+def test_the_code_blocks_run_in_order(document, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    write_catalogues(tmp_path)
     names = {}
-    for block in BLOCK.findall(path.read_text()):
-        exec(compile(block, str(path), "exec"), names)
+    for block in BLOCK.findall(document.read_text()):
+        exec(compile(block, str(document), "exec"), names)
     assert any(not name.startswith("__") for name in names)
 
 

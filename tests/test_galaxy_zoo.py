@@ -16,6 +16,7 @@ from galaxy_sklearn.galaxy_zoo import (
     DecisionTreeDisplay,
     Question,
     clean_samples,
+    convert_votes,
     load_tree,
     most_likely_path,
     sample_masks,
@@ -317,6 +318,12 @@ def test_the_populations_of_walmsley_2022_need_enough_votes():
     disk = {"featured_disk", "disk", "not_edge_on_disk"}
     assert set(masks.columns[masks.iloc[0]]) == disk | {"strong_bar", "any_bar", "no_spiral_arms"}
     assert set(masks.columns[masks.iloc[1]]) == disk
+    shares = convert_votes(counts, tree=DR5, source="counts", target="path")
+    for n_votes in ([30, 15], np.array([30, 15])):
+        again = sample_masks(shares, scheme="walmsley2022", tree=DR5, n_votes=n_votes)
+        pd.testing.assert_frame_equal(again, masks)
+    endless = sample_masks(shares, scheme="walmsley2022", tree=DR5, n_votes=np.inf)
+    assert endless.iloc[1].tolist() == masks.iloc[0].tolist()
     with pytest.raises(ValueError, match=r"needs votes of kind='counts'"):
         sample_masks(np.full((1, 34), np.nan), scheme="walmsley2022", tree=DR5)
 

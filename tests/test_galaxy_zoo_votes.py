@@ -299,6 +299,10 @@ def test_hart_s_catalogue_is_read():
         read_votes(table, tree="gz2", catalogue="hart16", quantity="weights")
     with pytest.raises(ValueError, match="no column 't01_smooth_or_features_a01_smooth_fraction'"):
         read_votes(table, tree="gz2", catalogue="hart16")
+    with pytest.raises(
+        ValueError, match="columns of catalogue 'hart16' for count, debiased: read_"
+    ):
+        check_votes(table, tree="gz2", kind="conditional")
 
 
 def test_names_of_one_catalogue_become_those_of_another():

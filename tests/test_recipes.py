@@ -1,11 +1,14 @@
 """The published systems: what they are made of, and that they run on image files."""
 
+import re
+
 import numpy as np
 import pytest
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
-from galaxy_sklearn import GalaxyClassifier, recipes
+from galaxy_sklearn import GalaxyClassifier, ImageSequence, recipes
 from galaxy_sklearn.augmentation import (
     DielemanAugmentation,
     MultiScaleCrop,
@@ -15,7 +18,7 @@ from galaxy_sklearn.augmentation import (
 from galaxy_sklearn.datasets import make_galaxies
 from galaxy_sklearn.galaxy_zoo import check_votes
 from galaxy_sklearn.neural_network import StepDecay, VoteFractionRegressor
-from galaxy_sklearn.preprocessing import CLAHE, MorphologicalOpening
+from galaxy_sklearn.preprocessing import CLAHE, MorphologicalOpening, Resize
 from galaxy_sklearn.semi_supervised import PseudoLabelClassifier
 
 NAMES = sorted(set(recipes.__all__) - {"available"})
@@ -89,8 +92,9 @@ def test_recipes_are_clonable_and_state_their_source(name):
     model = build(name)
     assert clone(model).get_params().keys() == model.get_params().keys()
     doc = getattr(recipes, name).__doc__
-    for word in ("Published", "illed in", "Reported"):
-        assert word in doc or name == "zhu2019_baseline", word
+    source = recipes.available().loc[name, "source"]
+    for word in ("Published", "illed in", "Reported", re.split("[ ,]", source)[0]):
+        assert word in doc, word
     if name != "wu2022_self_training":
         expected = VoteFractionRegressor if name in OF_VOTES else GalaxyClassifier
         assert isinstance(model[-1], expected)
@@ -146,7 +150,7 @@ def test_zhu_is_to_the_letter():
         "optimizer": "sgd",
         "optimizer_params": {"momentum": 0.9, "nesterov": True},
         "learning_rate": 0.1,
-        "schedule": StepDecay([30_000, 60_000], factor=0.1),
+        "schedule": StepDecay([30 / 72, 60 / 72], factor=0.1),
         "max_steps": 72_000,
         "batch_size": 128,
         "weight_decay": 1e-4,
@@ -159,6 +163,21 @@ def test_zhu_is_to_the_letter():
     }
     params = classifier.get_params(deep=False)
     assert {name: params[name] for name in expected} == expected
+    rates = [classifier.schedule(step, 72_000) for step in (29_999, 30_000, 59_999, 60_000)]
+    np.testing.assert_allclose(rates, [1, 0.1, 0.1, 0.01])
+
+
+def test_shortened_recipes_keep_the_shares_of_their_training():
+    classifier = recipes.zhu2019(max_steps=720)[-1]
+    np.testing.assert_allclose(
+        [classifier.schedule(s, 720) for s in (299, 300, 600)], [1, 0.1, 0.01]
+    )
+    assert recipes.dieleman2015(max_steps=500)[-1].unnormalized_steps == 25
+    assert recipes.dieleman2015(max_steps=500, unnormalized_steps=7)[-1].unnormalized_steps == 7
+    model = recipes.dieleman2015(unnormalized_steps=3, max_steps=3)
+    X = np.zeros((8, 64, 64, 3))
+    with pytest.raises(ValueError, match="unnormalized_steps=3 leaves none of the 3 steps"):
+        model.fit(X, votes(["round"] * 8))
 
 
 def test_dieleman_is_to_the_letter(large_galaxies):
@@ -210,6 +229,7 @@ def test_guo_does_things_in_guo_s_order():
     assert (classifier.early_stopping, classifier.n_iter_no_change) == (True, 20)
     assert classifier.pretrained is True
     assert recipes.guo2023_vgg19()[-1].freeze == "backbone"
+    assert recipes.guo2023_vgg19(pretrained=False)[-1].freeze is None
 
 
 def test_a_recipe_is_a_start_for_a_search(galaxies):
@@ -228,6 +248,19 @@ def test_wu_continues_the_same_network_with_fixed_threshold():
     assert model.warm_start
     assert model.max_divergence is None
     assert model.estimator[-1].weight_decay == 0.01
+
+
+def test_wu_s_autoencoder_learns_from_a_pool_of_another_size(galaxies):
+    X, y = galaxies
+    pool = make_galaxies(12, image_size=48, random_state=1)[0]
+    with config_context(enable_metadata_routing=True):
+        model = recipes.wu2022_autoencoder_cnn(max_steps=1, batch_size=8, random_state=0)
+        model.set_params(resize__size=64, galaxyclassifier__network__input_size=64)
+        model[-1].pretrained.set_params(max_steps=1, network__input_size=64)
+        model.fit(X, y, X_unlabeled=ImageSequence.from_array(pool))
+    seen = model[-1].pretrainer_.net_.module_
+    prepared = Resize(64).fit_transform(pool) / 1.0
+    np.testing.assert_allclose(seen.mean.ravel(), prepared.mean((0, 1, 2)), rtol=1e-4)
 
 
 def test_both_trainings_of_wu_s_autoencoder_run_on_one_device():

@@ -12,6 +12,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from shapes import make_shapes
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.metrics import f1_score, make_scorer
 from sklearn.pipeline import Pipeline, make_pipeline
 from skorch.callbacks import Callback
@@ -417,6 +418,20 @@ def test_weights_for_three_bands_serve_one_band(shapes, timm_weights):
     torch.testing.assert_close(first, state["conv1.weight"].sum(1, keepdim=True))
 
 
+def test_a_file_of_torchvision_s_alexnet_fills_ours(tmp_path):
+    torch.manual_seed(1)
+    published = models.alexnet(num_classes=7)
+    torch.save(published.state_dict(), tmp_path / "alexnet.pth")
+    network = build_network("alexnet", 3, 7, (64, 64))
+    fill_from_file(network, tmp_path / "alexnet.pth")
+    images = torch.randn(2, 3, 224, 224)
+    torch.testing.assert_close(network.eval()(images), published.eval()(images))
+    grey = build_network("alexnet", 1, 5, (64, 64))
+    fill_from_file(grey, tmp_path / "alexnet.pth")
+    first = published.features[0].weight.sum(1, keepdim=True)
+    torch.testing.assert_close(grey.features[0].weight, first)
+
+
 def test_a_transformer_s_positions_are_resampled_to_another_size(tmp_path):
     tiny = {"depth": 1, "embed_dim": 48, "num_heads": 2}
     published = timm.create_model("vit_tiny_patch16_224", num_classes=10, **tiny)
@@ -437,6 +452,31 @@ def test_the_first_layer_that_differs_is_named(shapes, timm_weights, tmp_path):
     model = GalaxyClassifier("timm/resnet18", pretrained=tmp_path / "lacking.safetensors")
     with pytest.raises(ValueError, match=r"layer 'model.layer2.0.conv1.weight' is missing"):
         model.fit(X, y)
+
+
+def test_offline_timm_s_sentence_says_what_was_tried_and_what_helps(shapes, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise OSError("no route.\nMany more words.")
+
+    monkeypatch.setattr(timm.models._builder, "load_pretrained", refuse)
+    expected = (
+        r"the published weights of 'resnet18' from the repository timm/resnet18\S+ of the Hugging "
+        r"Face Hub \(OSError: no route\); pretrained='file.safetensors' takes a copy of them\.$"
+    )
+    with pytest.raises(ValueError, match=expected):
+        GalaxyClassifier("timm/resnet18", pretrained=True).fit(*shapes)
+
+
+def test_a_fitted_pretrainer_is_kept_only_in_a_frozen_estimator(shapes):
+    X, y = shapes
+    pretrainer = AutoencoderPretrainer(network_params={"widths": (2, 4)}, max_steps=1).fit(X)
+    model = small(pretrained=pretrainer, max_steps=1)
+    with pytest.warns(UserWarning, match="fits its pretrained AutoencoderPretrainer again; a Fro"):
+        model.fit(X, y)
+    classifier = small(max_steps=1).fit(X, y)
+    again = clone(small(pretrained=classifier, max_steps=1))
+    with pytest.raises(NotFittedError, match="pretrained GalaxyClassifier is not fitted; a Frozen"):
+        again.fit(X, y)
 
 
 def test_offline_the_sentence_says_what_was_tried(shapes, monkeypatch):

@@ -44,13 +44,13 @@ def test_intervals_cover_votes_at_least_as_often_as_stated():
     shares = convert_votes(votes, tree=SMALL, source="counts", target="conditional")
     asked = np.add.reduceat(votes, [0, 2, 4], axis=1)
     distribution = VoteDistribution(SMALL, concentrations)
-    exact = covered(distribution.interval(0.9, n_votes=asked), shares)
+    exact = covered(distribution.interval(0.9, kind="conditional", n_votes=asked), shares)
     assert 0.89 < exact < 0.97  # votes are whole numbers: no interval covers 0.9 of them exactly
     drawn = distribution.interval(0.9, kind="path", n_votes=volunteers)
     rows = volunteers > 0
     fractions = votes[rows] / volunteers[rows, None]
     assert 0.87 < covered([bound[rows] for bound in drawn], fractions) < 0.98
-    narrow = covered(distribution.interval(0.9), shares)
+    narrow = covered(distribution.interval(0.9, kind="conditional"), shares)
     assert narrow < exact  # the votes scatter about the fraction that all would give
 
 
@@ -62,6 +62,12 @@ def test_samples_agree_with_the_mean_and_the_sum_rules():
     votes = distribution.sample(4000, kind="counts", n_votes=[50] * 5, random_state=0)
     np.testing.assert_array_equal(votes[..., :2].sum(2), 50)
     np.testing.assert_allclose(votes.mean(0) / 50, distribution.mean(), atol=0.02)
+
+
+def test_bounds_hold_for_what_is_predicted():
+    distribution = VoteDistribution(SMALL, simulated(3, n=50)[0])
+    lower, upper = distribution.interval(0.999)
+    assert ((lower <= distribution.mean()) & (distribution.mean() <= upper)).all()
 
 
 def test_the_dirichlet_learns_how_sure_it_can_be():
@@ -77,7 +83,8 @@ def test_the_dirichlet_learns_how_sure_it_can_be():
     model.fit(X[:400], votes[:400])
     distribution = model.predict_distribution(X[400:])
     np.testing.assert_allclose(distribution.mean(), model.predict(X[400:]))
-    assert covered(distribution.interval(0.9), truth[400:]) == pytest.approx(0.9, abs=0.05)
+    bounds = distribution.interval(0.9, kind="conditional")
+    assert covered(bounds, truth[400:]) == pytest.approx(0.9, abs=0.05)
 
 
 def test_the_likelihood_is_that_of_scipy():
@@ -107,12 +114,12 @@ def test_distributions_refuse_in_one_sentence():
         distribution.interval(1.5)
     with pytest.raises(ValueError, match=r"holds 3 galaxies and got n_votes of shape \(2,\)"):
         distribution.interval(n_votes=[10, 10])
-    with pytest.raises(ValueError, match="takes kind='conditional' or 'path'; got 'counts'"):
+    with pytest.raises(ValueError, match="takes kind='path' or 'conditional'; got 'counts'"):
         distribution.interval(kind="counts")
     each = np.full((3, len(SMALL.questions)), 9)
     with pytest.raises(ValueError, match=r"volunteers in all.*got n_votes of shape \(3, \d\)"):
         distribution.interval(kind="path", n_votes=each)
-    lower, _ = distribution.interval(n_votes=[5, np.nan, 5])
+    lower, _ = distribution.interval(kind="conditional", n_votes=[5, np.nan, 5])
     assert np.isnan(lower).all(axis=1).tolist() == [False, True, False]
     with pytest.raises(ValueError, match="needs n_votes to draw counts"):
         distribution.sample(2, kind="counts")

@@ -4,9 +4,11 @@ import hashlib
 import os
 import tempfile
 from pathlib import Path
+from types import CodeType, FunctionType
 
 import numpy as np
 import torch
+from sklearn.base import BaseEstimator
 
 from galaxy_sklearn._training.data import read_rows
 
@@ -30,11 +32,33 @@ def fingerprint(params, dataset):
     """
     digest = hashlib.sha256()
     for name in sorted(params):
-        digest.update(f"{name}={params[name]!r};".encode())
+        digest.update(f"{name}={describe(params[name])};".encode())
     digest.update(np.ascontiguousarray(dataset.targets))
     digest.update(np.ascontiguousarray(dataset.weights))
     digest.update(images_digest(dataset.images).encode())
     return digest.hexdigest()[:16]
+
+
+def describe(value):
+    """Return a text that is the same in every process, of functions and objects too."""
+    if isinstance(value, dict):
+        return describe([[name, value[name]] for name in sorted(value, key=repr)])
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(describe(one) for one in value)}]"
+    if isinstance(value, FunctionType):
+        cells = [cell.cell_contents for cell in value.__closure__ or ()]
+        return f"{value.__qualname__}{describe([_code(value.__code__), value.__defaults__, cells])}"
+    if isinstance(value, BaseEstimator):  # which abbreviates itself
+        return f"{type(value).__qualname__}{describe(value.get_params(deep=False))}"
+    if type(value).__repr__ is object.__repr__:
+        return f"{type(value).__qualname__}{describe(getattr(value, '__dict__', {}))}"
+    return repr(value)
+
+
+def _code(code):
+    """Return what a function does, without where it stands."""
+    constants = [_code(one) if isinstance(one, CodeType) else one for one in code.co_consts]
+    return [code.co_code, code.co_names, constants]
 
 
 def images_digest(images):

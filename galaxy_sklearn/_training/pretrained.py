@@ -84,7 +84,11 @@ def fill_from_file(network, path):
 
 def fill_from_estimator(network, source):
     """Copy the weights of a fitted estimator, frozen or not, into `network`."""
-    check_is_fitted(source)
+    check_is_fitted(
+        source,
+        msg="The pretrained %(name)s is not fitted; a FrozenEstimator around a fitted one keeps "
+        "its weights when it is cloned, as searches do.",
+    )
     fitted = getattr(source, "estimator", source)
     name = f"the fitted {type(fitted).__name__}"
     if not hasattr(fitted, "net_"):

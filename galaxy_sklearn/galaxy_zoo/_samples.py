@@ -47,10 +47,16 @@ def _expand(cuts, where):
 class _Cutter:
     """Holds the fractions, and the votes on each question where they are known."""
 
-    def __init__(self, tree, values, kind, wanted):
+    def __init__(self, tree, values, kind, wanted, n_votes):
         self.tree = tree
         self.fractions = convert_array(tree, values, kind, wanted)
-        self.votes = sum_by_question(tree, values) if kind == "counts" else None
+        self.votes = None
+        if kind == "counts":
+            self.votes = sum_by_question(tree, values)
+        elif n_votes is not None:
+            asked = sum_by_question(tree, convert_array(tree, values, kind, "path"))
+            volunteers = np.broadcast_to(np.reshape(n_votes, (-1, 1)), (len(asked), 1))
+            self.votes = np.multiply(asked, volunteers, out=np.zeros_like(asked), where=asked > 0)
 
     def cut(self, text):
         match = _CUT.match(text)
@@ -68,13 +74,21 @@ class _Cutter:
         if what.startswith("votes(") and what.endswith(")"):
             question = self.tree.question_index(what[6:-1])
             if self.votes is None:
-                raise ValueError(f"The cut on {what} needs votes of kind='counts'.")
+                raise ValueError(f"The cut on {what} needs votes of kind='counts', or n_votes.")
             return self.votes[:, question]
         answers = [self.tree.answer_index(name) for name in re.split(r"\s+\+\s+", what)]
         return self.fractions[:, answers].sum(axis=1)
 
 
-def sample_masks(votes, *, scheme="zhu2019", tree="gz2_kaggle", kind="path", tolerance=TOLERANCE):
+def sample_masks(
+    votes,
+    *,
+    scheme="zhu2019",
+    tree="gz2_kaggle",
+    kind="path",
+    n_votes=None,
+    tolerance=TOLERANCE,
+):
     """Tell for each galaxy and class whether it passes the cuts of the class.
 
     Parameters
@@ -84,12 +98,16 @@ def sample_masks(votes, *, scheme="zhu2019", tree="gz2_kaggle", kind="path", tol
     scheme : str or dict of str to list of str, default="zhu2019"
         A published scheme, see `clean_samples`, or for each class the cuts that must all hold,
         such as ``{"ring": ["odd-feature_ring >= 0.5", "votes(odd-feature) >= 10"]}``. Answers
-        have the names in ``tree.answers``; ``a + b`` adds two; ``votes(question)`` needs counts.
+        have the names in ``tree.answers``; ``a + b`` adds two; ``votes(question)`` needs counts, or
+        `n_votes`.
         Fractions of a dict are path fractions if `kind` is ``"path"``, else conditional ones.
     tree : str or DecisionTree, default="gz2_kaggle"
         A name for `load_tree`, or a tree.
     kind : {"path", "conditional", "counts"}, default="path"
         What the votes are; they are converted to what the scheme is written for.
+    n_votes : float or array-like of shape (n_samples,), default=None
+        Volunteers for each galaxy, for cuts on numbers of votes where `votes` are fractions;
+        infinity lets these cuts hold wherever anybody is asked.
     tolerance : float, default=0.005
         By how much a sum of fractions may miss what it should be.
 
@@ -108,7 +126,7 @@ def sample_masks(votes, *, scheme="zhu2019", tree="gz2_kaggle", kind="path", tol
     written_for, classes, where = _scheme(scheme)
     values = checked_values(tree, votes, kind, tolerance)
     wanted = written_for or ("path" if kind == "path" else "conditional")
-    cutter = _Cutter(tree, values, kind, wanted)
+    cutter = _Cutter(tree, values, kind, wanted, n_votes)
     masks = {
         name: np.all([cutter.cut(text) for text in _expand(cuts, where)], axis=0)
         for name, cuts in classes.items()
@@ -116,7 +134,15 @@ def sample_masks(votes, *, scheme="zhu2019", tree="gz2_kaggle", kind="path", tol
     return pd.DataFrame(masks, index=votes.index if hasattr(votes, "columns") else None)
 
 
-def clean_samples(votes, *, scheme="zhu2019", tree="gz2_kaggle", kind="path", tolerance=TOLERANCE):
+def clean_samples(
+    votes,
+    *,
+    scheme="zhu2019",
+    tree="gz2_kaggle",
+    kind="path",
+    n_votes=None,
+    tolerance=TOLERANCE,
+):
     """Give a class to the galaxies on which the volunteers agree, and none to the others.
 
     Parameters
@@ -129,14 +155,17 @@ def clean_samples(votes, *, scheme="zhu2019", tree="gz2_kaggle", kind="path", to
           the text has f_features/disk >= 0.430. No galaxy can pass that: path fractions would
           need f_smooth + f_edge-on,no >= 1.184.
         - ``"zhu2019_strict"``: 0.8 for the three smooth classes, which the authors relaxed to 0.5.
-        - ``"walmsley2022"``: the populations of table 2, for ``tree="gz_decals_dr5"`` and counts.
-          They overlap, so that `sample_masks` tells more.
+        - ``"walmsley2022"``: the populations of table 2, for ``tree="gz_decals_dr5"`` and counts,
+          or fractions and `n_votes`. They overlap, so that `sample_masks` tells more.
 
         Or cuts of your own; see `sample_masks`.
     tree : str or DecisionTree, default="gz2_kaggle"
         A name for `load_tree`, or a tree.
     kind : {"path", "conditional", "counts"}, default="path"
         What the votes are; they are converted to what the scheme is written for.
+    n_votes : float or array-like of shape (n_samples,), default=None
+        Volunteers for each galaxy, for cuts on numbers of votes where `votes` are fractions;
+        infinity lets these cuts hold wherever anybody is asked.
     tolerance : float, default=0.005
         By how much a sum of fractions may miss what it should be.
 
@@ -162,7 +191,9 @@ def clean_samples(votes, *, scheme="zhu2019", tree="gz2_kaggle", kind="path", to
     Zhu et al. (2019), Ap&SS 364, 55, sec. 2.2 and table 1.
     Walmsley et al. (2022), MNRAS 509, 3966, table 2.
     """
-    masks = sample_masks(votes, scheme=scheme, tree=tree, kind=kind, tolerance=tolerance)
+    masks = sample_masks(
+        votes, scheme=scheme, tree=tree, kind=kind, n_votes=n_votes, tolerance=tolerance
+    )
     passed = masks.to_numpy(dtype=bool)
     codes = np.where(passed.sum(axis=1) == 1, passed.argmax(axis=1), -1)
     return pd.Series(pd.Categorical.from_codes(codes, list(masks.columns)), index=masks.index)

@@ -20,7 +20,26 @@ def _names_in(tree, table):
     """Return the columns of a table that hold the answers, in whichever catalogue's names."""
     present = set(table.columns)
     candidates = [tree.columns(name) for name in ("tree", *(tree.catalogues or ()))]
-    return max(candidates, key=lambda names: len(present.intersection(filter(None, names))))
+    best = max(candidates, key=lambda names: len(present.intersection(filter(None, names))))
+    if not present.intersection(best):
+        _point_to_quantities(tree, present)
+    return best
+
+
+def _point_to_quantities(tree, present):
+    """Raise ValueError if a table has a catalogue's columns with their suffixes."""
+    for catalogue, schema in (tree.catalogues or {}).items():
+        held = [
+            quantity
+            for quantity in schema["quantities"]
+            if present.intersection(filter(None, tree.columns(catalogue, quantity=quantity)))
+        ]
+        if held:
+            raise ValueError(
+                f"The table has the columns of catalogue {catalogue!r} for {', '.join(held)}: "
+                f"read_votes(table, tree={tree.name!r}, catalogue={catalogue!r}, "
+                f"quantity={held[0]!r}) takes one of these."
+            )
 
 
 def take_columns(tree, table, names):

@@ -1,10 +1,13 @@
 """AlexNet, from torchvision."""
 
+from timm.models import adapt_input_conv
 from torch import nn
 from torchvision.models import AlexNet_Weights
 from torchvision.models import alexnet as build_alexnet
 
 from galaxy_sklearn.networks._layers import PlainNetwork, check_smallest_side, seen_size
+
+_DENSE = {"1": "neck.3", "4": "neck.6", "6": "classifier"}  # torchvision's classifier
 
 
 class AlexNet(PlainNetwork):
@@ -52,6 +55,19 @@ class AlexNet(PlainNetwork):
             model.features[0] = nn.Conv2d(n_channels, first.out_channels, 11, stride=4, padding=2)
         neck = nn.Sequential(model.avgpool, nn.Flatten(), *model.classifier[:-1])
         super().__init__(model.features, neck, 4096, n_classes, input_size)
+
+    def adapt_weights(self, weights):
+        """Return torchvision's weights by this network's names, and for its bands."""
+        if "classifier.6.weight" not in weights:
+            return weights
+        renamed = {}
+        for name, tensor in weights.items():
+            part, *rest = name.split(".")
+            new = _DENSE[rest[0]] if part == "classifier" else f"{part}.{rest[0]}"
+            renamed[f"{new}.{rest[1]}"] = tensor
+        first = "features.0.weight"
+        renamed[first] = adapt_input_conv(self.features[0].in_channels, renamed[first])
+        return renamed
 
     @staticmethod
     def _create(pretrained, dropout):

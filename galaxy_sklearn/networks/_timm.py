@@ -16,6 +16,15 @@ def _own_size(model, size):
     return {"img_size": size} if config is not None and config.fixed_input_size else {}
 
 
+def _published_at(model):
+    """Return where timm looks for the weights of a model, in words."""
+    config = timm.get_pretrained_cfg(model, allow_unregistered=True)
+    repository = config.hf_hub_id if config is not None else model.partition(":")[2]
+    if repository:
+        return f"the repository {repository} of the Hugging Face Hub"
+    return config.url if config is not None and config.url else "anywhere"
+
+
 class ChannelsFirst(nn.Module):
     """Turn tokens (n, ..., n_channels) into maps (n, n_channels, n_tokens, 1)."""
 
@@ -34,7 +43,8 @@ class TimmNetwork(nn.Module):
     n_classes : int
         Number of logits.
     image_size : tuple of int
-        (height, width) in pixels; at least 32 x 32 unless `input_size` is given.
+        (height, width) in pixels; what the model sees of them is at least 32 x 32, 75 x 75 for
+        Inception.
     model : str
         Name in timm, such as ``"resnet18"``, or a model on the Hugging Face Hub, such as
         ``"hf_hub:mwalmsley/zoobot-encoder-convnext_nano"``.
@@ -75,11 +85,10 @@ class TimmNetwork(nn.Module):
         model_params=None,
     ):
         super().__init__()
-        if input_size is None:
-            check_smallest_side(f"timm/{model}", image_size, 32)
         self.input_size = input_size
         own_head = head_units is not None
         size = seen_size(image_size, input_size)
+        check_smallest_side(f"timm/{model}", size, 75 if model.startswith("inception") else 32)
         self.model = self._create(
             model,
             pretrained,
@@ -122,9 +131,13 @@ class TimmNetwork(nn.Module):
         try:
             return timm.create_model(model, pretrained=pretrained, **kwargs)
         except Exception as error:
-            tried = "with its published weights " if pretrained else ""
+            reason = f"{type(error).__name__}: {str(error).partition(chr(10))[0].rstrip('.')}"
+            if not pretrained:
+                raise ValueError(f"timm could not make the model {model!r} ({reason}).") from error
             raise ValueError(
-                f"timm could not make the model {model!r} {tried}({type(error).__name__}: {error})"
+                f"timm could not get the published weights of {model!r} from "
+                f"{_published_at(model)} ({reason}); pretrained='file.safetensors' takes a copy of "
+                f"them."
             ) from error
 
     @property

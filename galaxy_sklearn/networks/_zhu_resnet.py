@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from galaxy_sklearn.networks._layers import check_smallest_side, spatial_mean
+from galaxy_sklearn.networks._layers import check_smallest_side, seen_size, spatial_mean
 
 _STAGES = ((64, 64, 256), (128, 128, 512), (256, 256, 1024), (512, 512, 2048))
 
@@ -45,7 +45,7 @@ class ZhuResNet26(nn.Module):
     n_classes : int
         Number of logits.
     image_size : tuple of int
-        (height, width) in pixels; at least 16 x 16.
+        (height, width) in pixels; what the network sees of them is at least 16 x 16.
     width : float, default=2
         Factor k on the channels of all residual blocks.
     depth : int, default=2
@@ -67,7 +67,7 @@ class ZhuResNet26(nn.Module):
         self, n_channels, n_classes, image_size, *, width=2, depth=2, dropout=0.2, input_size=64
     ):
         super().__init__()
-        check_smallest_side("zhu_resnet26", image_size, 16)
+        check_smallest_side("zhu_resnet26", seen_size(image_size, input_size), 16)
         self.input_size = input_size
         self.stem = nn.Sequential(nn.ZeroPad2d((2, 3, 2, 3)), nn.Conv2d(n_channels, 64, 6))
         self.pool = nn.MaxPool2d(2)

@@ -2,6 +2,7 @@
 
 import math
 import os
+import warnings
 from pathlib import Path
 
 import joblib
@@ -166,9 +167,18 @@ class ImageNetEstimator(NestedParamsMixin, BaseEstimator):
         self.__dict__.pop("pretrainer_", None)  # of an earlier fit
         if not is_pretrainer(self.pretrained):
             return
+        if hasattr(self.pretrained, "net_"):
+            warnings.warn(
+                f"{type(self).__name__} fits its pretrained {type(self.pretrained).__name__} "
+                f"again; a FrozenEstimator around it keeps the weights that it has.",
+                UserWarning,
+                stacklevel=2,
+            )
         pretrainer = clone(self.pretrained)
         if pretrainer.random_state is None:
             pretrainer.set_params(random_state=seed)
+        if pretrainer.checkpoint_dir is None:
+            pretrainer.set_params(checkpoint_dir=self.checkpoint_dir)
         self.pretrainer_ = pretrainer.fit(images if pool is None else pool)
         self._pool_digest = None if pool is None else images_digest(pool)
 

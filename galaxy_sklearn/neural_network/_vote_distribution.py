@@ -52,7 +52,7 @@ class VoteDistribution:
         shares = self.concentrations / self._totals()
         return convert_array(self.tree, shares, "conditional", kind)
 
-    def interval(self, coverage=0.9, *, kind="conditional", n_votes=None, random_state=0):
+    def interval(self, coverage=0.9, *, kind="path", n_votes=None, random_state=0):
         """Return bounds between which a fraction lies with a given probability.
 
         Each answer has its own bounds: below and above them lies the same probability.
@@ -61,9 +61,9 @@ class VoteDistribution:
         ----------
         coverage : float, default=0.9
             Probability between the bounds.
-        kind : {"conditional", "path"}, default="conditional"
-            Which fractions. Conditional ones have exact bounds, path-weighted ones those of 1,000
-            draws.
+        kind : {"path", "conditional"}, default="path"
+            Which fractions: path-weighted ones, as `VoteFractionRegressor.predict` returns, within
+            the bounds of 1,000 draws, or conditional ones within exact bounds.
         n_votes : array-like, default=None
             None bounds the fraction that endlessly many volunteers would give. A number, or
             (n_samples,), bounds the observed fraction among so many: on each question (also
@@ -84,7 +84,7 @@ class VoteDistribution:
         """
         if kind not in ("conditional", "path"):
             raise ValueError(
-                f"VoteDistribution.interval takes kind='conditional' or 'path'; got {kind!r}."
+                f"VoteDistribution.interval takes kind='path' or 'conditional'; got {kind!r}."
             )
         if not 0 < coverage < 1:
             raise ValueError(f"VoteDistribution.interval needs 0 < coverage < 1; got {coverage!r}.")

@@ -160,7 +160,7 @@ class ImageReader(TransformerMixin, BaseEstimator):
     def _pass_through(self, X):
         fitted_on_images = hasattr(self, "image_shape_")
         checker = self if fitted_on_images else clone(self)
-        images = validate_images(checker, X, reset=not fitted_on_images)
+        images = validate_images(checker, X, reset=not fitted_on_images, any_size=True)
         return images if is_image_sequence(images) else as_given(images, X)
 
     def _forget_images(self):

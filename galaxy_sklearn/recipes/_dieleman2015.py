@@ -35,8 +35,8 @@ _TRAINING = {
 def dieleman2015(**params):
     """Return the best single network of the winner of the Galaxy Challenge.
 
-    Published: the central 207 of 424 pixels at 69 x 69, cut into 16 views of 45 x 45 pixels; any
-    rotation, mirror images, zoom between 1 / 1.3 and 1.3, shifts by up to 4 of the 424 pixels and
+    Published by Dieleman, Willett & Dambre (2015): the central 207 of 424 pixels at 69 x 69, cut
+    into 16 views of 45 x 45 pixels; any rotation, mirror images, zoom between 1 / 1.3 and 1.3, shifts by up to 4 of the 424 pixels and
     noise along the first component of the colours, in one resampling; outputs rectified and
     divided by their sum for each question, but not in the first chunk of 10,000 images, in which
     training would sometimes stick; MSE; SGD with Nesterov momentum 0.9, batches of 16, 2,500
@@ -45,7 +45,8 @@ def dieleman2015(**params):
     three zooms, mirror images). Steps and rates are in the released code too.
 
     Filled in: PyTorch's initialisation in place of one tuned by layer, biases shared by all
-    positions of a convolution, pixels not clipped to [0, 1] after the colour noise. Images have to
+    positions of a convolution, pixels not clipped to [0, 1] after the colour noise; of a training
+    shortened by `max_steps`, at most a twentieth without the division. Images have to
     be 424 x 424 pixels, as the challenge's are; for a cutout of them give `field` and the `frame`
     of the augmentation.
 
@@ -62,4 +63,7 @@ def dieleman2015(**params):
     Pipeline
         `ImageReader`, then `VoteFractionRegressor`: image files or arrays in, fractions out.
     """
-    return vote_pipeline("dieleman", **(deepcopy(_TRAINING) | params))
+    training = deepcopy(_TRAINING) | params
+    if "unnormalized_steps" not in params and training["max_steps"] is not None:
+        training["unnormalized_steps"] = min(_CHUNK, training["max_steps"] // 20)
+    return vote_pipeline("dieleman", **training)

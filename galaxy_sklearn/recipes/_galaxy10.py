@@ -17,7 +17,7 @@ _BACKBONES = {  # in timm; stages that stay frozen under transfer
 
 @recipe(**_TEN, published=0.73)
 def galaxy10_cnn(**params):
-    """Return the final CNN of the Galaxy10 report: four wide convolutions on 64 x 64 pixels.
+    """Return the final CNN of Messaoudi et al.: four wide convolutions on 64 x 64 pixels.
 
     Published: images resized to 64 x 64 pixels, augmented; 20 epochs; a stratified split of 80 to
     20. Filled in: dropout 0.5; rotation, mirror images and a zoom of 0.9 to 1.1; Adam, 1e-3,
@@ -47,7 +47,7 @@ def _small(n_layers, params):
 
 @recipe(**_TEN, published=0.41)
 def galaxy10_cnn2(**params):
-    """Return the first CNN of the Galaxy10 report: two convolutions on 256 x 256 pixels.
+    """Return the first CNN of Messaoudi et al.: two convolutions on 256 x 256 pixels.
 
     Published: 20 epochs, and kernel sizes by the printed parameter count. Filled in: Adam, 1e-3,
     batches of 64, ReLU. Reported: accuracy 41 %.
@@ -67,7 +67,7 @@ def galaxy10_cnn2(**params):
 
 @recipe(**_TEN, published=0.45)
 def galaxy10_cnn3(**params):
-    """Return the second CNN of the Galaxy10 report: three convolutions on 256 x 256 pixels.
+    """Return the second CNN of Messaoudi et al.: three convolutions on 256 x 256 pixels.
 
     Published and filled in as `galaxy10_cnn2`. Reported: accuracy 45 % (and weighted recall 43 %,
     which is the same quantity).
@@ -87,7 +87,7 @@ def galaxy10_cnn3(**params):
 
 @recipe(**_TEN, published=0.55)
 def galaxy10_cnn5(**params):
-    """Return the third CNN of the Galaxy10 report: five convolutions on 256 x 256 pixels.
+    """Return the third CNN of Messaoudi et al.: five convolutions on 256 x 256 pixels.
 
     Published and filled in as `galaxy10_cnn2`. Reported: accuracy 55 %.
 
@@ -106,7 +106,7 @@ def galaxy10_cnn5(**params):
 
 @recipe(**_TEN, published=0.65)
 def galaxy10_cnn6(**params):
-    """Return the fourth CNN of the Galaxy10 report: six convolutions on 256 x 256 pixels.
+    """Return the fourth CNN of Messaoudi et al.: six convolutions on 256 x 256 pixels.
 
     Published and filled in as `galaxy10_cnn2`. Reported: accuracy 65 %.
 
@@ -125,7 +125,7 @@ def galaxy10_cnn6(**params):
 
 @recipe(**_TEN, published=0.56)
 def galaxy10_transfer(backbone="vgg16", *, pretrained=True, **params):
-    """Return a standard network of the Galaxy10 report, from ImageNet's weights or from scratch.
+    """Return a standard network of Messaoudi et al., from ImageNet's weights or from scratch.
 
     Published: early stopping; with VGG-16 the last convolution and three dense layers are trained.
     Filled in: dense layers of 512 and 256 units with dropout 0.5, as in the final CNN; the whole

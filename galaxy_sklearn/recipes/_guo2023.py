@@ -69,7 +69,7 @@ def guo2023_vgg19(*, pretrained=True, **params):
     Parameters
     ----------
     pretrained : bool or path-like, default=True
-        ImageNet's weights, downloaded or from a file; False starts from scratch.
+        ImageNet's weights, downloaded or from a file; False trains all from scratch.
     **params
         Parameters of the `GalaxyClassifier` at the end that replace the published ones.
 
@@ -78,5 +78,5 @@ def guo2023_vgg19(*, pretrained=True, **params):
     Pipeline
         As `guo2023_densenet201`.
     """
-    defaults = {"pretrained": pretrained or None, "freeze": "backbone"}
+    defaults = {"pretrained": pretrained or None, "freeze": "backbone" if pretrained else None}
     return _pipeline("timm/vgg19", 512, defaults | params)

@@ -1,5 +1,6 @@
 """What the recipes are made of."""
 
+from sklearn import get_config
 from sklearn.pipeline import make_pipeline
 
 from galaxy_sklearn.neural_network._classifier import GalaxyClassifier
@@ -29,3 +30,14 @@ def vote_pipeline(network, /, *, size=None, **params):
 def _pipeline(estimator, size):
     resize = () if size is None else (Resize(size),)
     return make_pipeline(ImageReader(), *resize, estimator)
+
+
+def take_pool(pipeline):
+    """Let the `fit` of a Pipeline prepare an `X_unlabeled` and hand it on, under metadata routing.
+
+    Without routing scikit-learn has no way to do so, and the Pipeline is returned as it is.
+    """
+    if get_config()["enable_metadata_routing"]:
+        pipeline.transform_input = ["X_unlabeled"]
+        pipeline[-1].set_fit_request(X_unlabeled=True)
+    return pipeline

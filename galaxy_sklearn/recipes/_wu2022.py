@@ -1,7 +1,7 @@
 """Wu (2022): Hubble types of EFIGI."""
 
 from galaxy_sklearn.decomposition._autoencoder import AutoencoderPretrainer
-from galaxy_sklearn.recipes._parts import PLAIN, image_pipeline
+from galaxy_sklearn.recipes._parts import PLAIN, image_pipeline, take_pool
 from galaxy_sklearn.recipes._registry import recipe
 from galaxy_sklearn.semi_supervised._pseudo_label import PseudoLabelClassifier
 
@@ -149,9 +149,10 @@ def wu2022_autoencoder_cnn(*, pretrained=None, **params):
     Published: seven convolutions in the encoder, upsampling by 4, 4, 2, 2 in the decoder; the
     encoder's weights are copied and all is trained further with weight decay 0.01, on the labels
     and the pseudo-labels of experiment 7 (`wu2022_self_training`: fit this recipe on the rows whose
-    `transduction_` is not -1). Filled in: mean squared error on pixels in [0, 1], a sigmoid at the
-    end, kernels equal to strides, the whole encoder copied where the publication once says "the
-    last layer", 30 epochs for each of the two trainings.
+    `transduction_` is not -1). Filled in: mean squared error in units of each band's deviation, a
+    sigmoid at the end, kernels equal to strides, the whole encoder copied where the publication
+    once says "the last layer", 30 epochs for each of the two trainings
+    (``galaxyclassifier__pretrained__max_epochs`` is the first's).
     Reported: macro recall 54.12 % (56.6 % accuracy), with a 95 % interval of 48 to 64 % for the
     accuracy on 145 images that also chose the epoch.
 
@@ -159,7 +160,9 @@ def wu2022_autoencoder_cnn(*, pretrained=None, **params):
     ----------
     pretrained : AutoencoderPretrainer, FrozenEstimator or path-like, default=None
         The autoencoder. None is that of the publication, fitted first: on the X of `fit`, or on
-        its ``X_unlabeled``.
+        its ``X_unlabeled``, if metadata routing was enabled when the recipe was made
+        (``sklearn.set_config(enable_metadata_routing=True)``): a Pipeline hands a pool on under
+        it alone.
     **params
         Parameters of the `GalaxyClassifier` at the end that replace the published ones.
 
@@ -172,4 +175,4 @@ def wu2022_autoencoder_cnn(*, pretrained=None, **params):
         where = {name: params[name] for name in _WHERE if name in params}
         pretrained = AutoencoderPretrainer("wu_autoencoder", **(PLAIN | _TRAINING | where))
     defaults = {"pretrained": pretrained, "weight_decay": 0.01}
-    return _pipeline("wu_encoder_cnn", defaults | params)
+    return take_pool(_pipeline("wu_encoder_cnn", defaults | params))

@@ -17,7 +17,7 @@ _TRAINING = {
     "optimizer": "sgd",
     "optimizer_params": {"momentum": 0.9, "nesterov": True},
     "learning_rate": 0.1,
-    "schedule": StepDecay([30_000, 60_000]),
+    "schedule": StepDecay([30 / 72, 60 / 72]),
     "max_steps": 72_000,
     "batch_size": 128,
     "weight_decay": 1e-4,
@@ -42,8 +42,9 @@ def zhu2019(**params):
     Published: crops of S x S pixels, S uniform in [170, 240] per image, resized to 80, a random 64
     of them, quarter turns, flips, jitter of brightness, contrast, saturation and hue, whitening
     per image; SGD with Nesterov momentum 0.9, batches of 128, a rate of 0.1 divided by 10 after
-    30,000 and 60,000 of 72,000 steps, weight decay 1e-4, He initialisation; prediction on crops
-    of 180, 200, 220 and 240 pixels. Images of 424 x 424 pixels, as the Galaxy Zoo challenge has.
+    30,000 and 60,000 of 72,000 steps (shares of `max_steps` here), weight decay 1e-4, He
+    initialisation; prediction on crops of 180, 200, 220 and 240 pixels. Images of 424 x 424
+    pixels, as the Galaxy Zoo challenge has.
 
     Filled in: the ranges of the jitter (brightness and contrast from the released code); a keep
     probability of 0.8 where "dropout probability value 0.8" is written; the mean over the four
@@ -75,6 +76,8 @@ def zhu2019(**params):
 @recipe(source=_SOURCE, task="five classes of Galaxy Zoo 2", metric="accuracy", published=0.946875)
 def zhu2019_baseline(name="resnet50", **params):
     """Return one of the five rivals that Zhu et al. (2019) trained in the same way.
+
+    Published: the training of `zhu2019`, to the letter.
 
     Reported (tables 6 and 7; mean over ten runs, best of them, both chosen on the test set):
     Dieleman 93.8800 and 94.6528 %, AlexNet 91.8230 and 92.2569, VGG-16 93.1336 and 93.6458,
