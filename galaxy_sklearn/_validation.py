@@ -11,6 +11,7 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import _fit_context
 from sklearn.utils import _safe_indexing
+from sklearn.utils._missing import is_pandas_na, is_scalar_nan
 from sklearn.utils._param_validation import (
     HasMethods,
     Hidden,
@@ -45,6 +46,7 @@ __all__ = [
     "fit_context",
     "is_image_sequence",
     "is_paths",
+    "missing_labels",
     "num_samples",
     "require_finite",
     "safe_indexing",
@@ -279,15 +281,32 @@ def as_given(images, X):
     return images
 
 
+def missing_labels(y):
+    """Tell which labels are None, NaN or pandas' NA, shape (n_samples,) of bool.
+
+    Look before `y` becomes an array of text, in which NaN is a word.
+    """
+    labels = np.asarray(y, dtype=object).ravel().tolist()
+    return np.array(
+        [one is None or is_scalar_nan(one) or is_pandas_na(one) for one in labels], dtype=bool
+    )
+
+
 def encode_labels(estimator, y, n_samples, fewest=2):
     """Return the sorted classes of `y` and each label's position among them.
 
-    Raises ValueError if y is None, holds NaN, is not one class label a sample, has another
+    Raises ValueError if y is None, lacks a label, is not one class label a sample, has another
     length than X, or names fewer than `fewest` classes.
     """
     name = type(estimator).__name__
     if y is None:
         raise ValueError(f"{name} requires y to be passed, but the target y is None.")
+    missing = missing_labels(y)
+    if missing.any():
+        raise ValueError(
+            f"{name} needs a label for each image; row {missing.argmax()} of y has none: leave "
+            f"such rows out, or give them the label -1 in a classifier of semi_supervised."
+        )
     y = column_or_1d(y, warn=True)
     _check_y(y, estimator=estimator)
     if len(y) != n_samples:

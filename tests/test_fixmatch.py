@@ -1,8 +1,10 @@
 """FixMatchClassifier: a pool teaches, is never held, and may be anything images may be."""
 
 import pickle
+import tracemalloc
 
 import numpy as np
+import pandas as pd
 import pytest
 from shapes import make_shapes
 from sklearn.base import clone
@@ -13,7 +15,8 @@ from sklearn.pipeline import make_pipeline
 from galaxy_sklearn import GalaxyClassifier, ImageSequence
 from galaxy_sklearn._training.consistency import ConsistencyNet
 from galaxy_sklearn.augmentation import StrongAugmentation
-from galaxy_sklearn.preprocessing import ImageReader, Resize
+from galaxy_sklearn.decomposition import AutoencoderPretrainer
+from galaxy_sklearn.preprocessing import CenterCrop, ImageReader, Resize
 from galaxy_sklearn.semi_supervised import FixMatchClassifier
 
 N = 6  # labelled
@@ -187,6 +190,68 @@ def test_strong_distortions_are_stronger(shapes):
     view = blank(images + 1, (16, 16), field=1.0, generator=torch.Generator().manual_seed(0))
     share = (view == 0).all(1).float().mean((1, 2))
     assert 0.2 < share.max() <= 1
+
+
+class Watched(AutoencoderPretrainer):
+    """Notes what it is fitted on."""
+
+    seen = []
+
+    def fit(self, X, y=None):
+        self.seen.append(np.asarray(X))
+        return super().fit(X, y)
+
+
+def test_a_pretrainer_is_fitted_once_on_the_pool(shapes, monkeypatch):
+    X, y = shapes
+    monkeypatch.setattr(Watched, "seen", [])
+    sizes = {"network_params": {"widths": (2, 4), "input_size": 12}}
+    pretrainer = Watched("galaxynet", **sizes, max_epochs=1, augmentation=None)
+    pipeline = make_pipeline(CenterCrop(12), network(**sizes, pretrained=pretrainer, max_steps=3))
+    labels = np.append(y[:N], ["-1"] * 10)
+    FixMatchClassifier(pipeline).fit(X[: N + 10], labels, X_unlabeled=X[N + 10 : 60])
+    assert len(Watched.seen) == 1
+    np.testing.assert_array_equal(Watched.seen[0], X[N:60, 2:14, 2:14])
+
+
+@pytest.mark.parametrize("missing", [None, np.nan])
+def test_missing_labels_are_those_of_the_pool(shapes, missing):
+    X, y = shapes
+    labels = [*y[:N], *[missing] * 94]
+    model = quick().fit(X[:100], labels)
+    expected = quick().fit(X[:N], y[:N], X_unlabeled=X[N:100])
+    np.testing.assert_array_equal(model.predict_proba(X[:9]), expected.predict_proba(X[:9]))
+    for kind in (list, pd.Series, lambda y: np.array(y, dtype=object)):
+        with pytest.raises(ValueError, match="GalaxyClassifier .* row 6 of y has none.* label -1"):
+            network().fit(X[:100], kind(labels))
+
+
+@pytest.mark.parametrize("where", ["pool", "rows"])
+def test_a_mapped_pool_is_never_copied(tmp_path, where):
+    X, y = make_shapes(60, side=32)
+    pool = np.lib.format.open_memmap(tmp_path / "pool.npy", "w+", np.uint8, (3000, *X[0].shape))
+    pool[:] = np.resize(X, pool.shape)
+    labels = np.full(len(pool), "-1", dtype="<U5")
+    labels[:60] = y
+    base = make_pipeline(CenterCrop(24), GalaxyClassifier("linear", max_steps=2, random_state=0))
+    model = FixMatchClassifier(base)
+    tracemalloc.start()
+    if where == "pool":
+        model.fit(X, y, X_unlabeled=pool)
+    else:
+        model.fit(pool, labels)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < pool.nbytes / 2
+
+
+def test_a_pool_of_another_size_passes_where_it_is_resized(shapes):
+    X, y = shapes
+    larger = np.kron(X, np.ones((1, 2, 2, 1), np.uint8))
+    model = FixMatchClassifier(make_pipeline(Resize(16), network(max_steps=3)))
+    proba = model.fit(X[:N], y[:N], X_unlabeled=larger[N:100]).predict_proba(larger[:5])
+    expected = clone(model).fit(X[:N], y[:N], X_unlabeled=X[N:100]).predict_proba(X[:5])
+    np.testing.assert_array_equal(proba, expected)
 
 
 def test_what_it_refuses(shapes):

@@ -6,12 +6,14 @@ import pytest
 import sklearn
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.datasets import load_iris, make_blobs
+from sklearn.ensemble import StackingClassifier
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.semi_supervised import SelfTrainingClassifier
+from sklearn.svm import LinearSVC
 
 from galaxy_sklearn.exceptions import PseudoLabelWarning
 from galaxy_sklearn.semi_supervised import PseudoLabelClassifier
@@ -106,7 +108,41 @@ def test_labels_of_any_kind(iris, names, form):
     chosen = model.labeled_iter_ >= 0
     expected = np.array(names, dtype=object)[numbers.transduction_[chosen]]
     assert model.transduction_[chosen].tolist() == expected.tolist()
-    assert set(model.transduction_[~chosen].tolist()) <= {-1, "-1"}
+    mark = "-1" if isinstance(names[0], str) else -1
+    assert set(model.transduction_[~chosen].tolist()) == {mark}
+    assert len(np.unique(model.transduction_)) == 4
+
+
+@pytest.mark.parametrize("names", [["a", "bb", "ccc"], [0, 5, 9], [2.0, 3.0, 4.0]])
+@pytest.mark.parametrize(
+    ("kind", "missing"),
+    [
+        (list, None),
+        (list, np.nan),
+        (pd.Series, None),
+        (pd.Series, np.nan),
+        (lambda y: pd.Series(y, dtype=object), pd.NA),
+        (lambda y: pd.Series(y, dtype="category"), None),
+        (lambda y: pd.Series(y).convert_dtypes(), pd.NA),
+        (lambda y: np.array(y, dtype=object), np.nan),
+    ],
+)
+def test_missing_labels_are_those_of_unlabelled_rows(iris, names, kind, missing):
+    X, y, masked = iris
+    labels = [missing if code == -1 else names[code] for code in masked]
+    model = PseudoLabelClassifier(LogisticRegression(), threshold=0.8, **PLAIN)
+    model.fit(X, kind(labels))
+    assert model.classes_.tolist() == names
+    expected = clone(model).fit(X, masked)
+    np.testing.assert_array_equal(model.labeled_iter_, expected.labeled_iter_)
+    assert len(np.unique(model.transduction_)) == 4
+
+
+def test_rows_without_any_label_are_said_to_have_none(iris):
+    X = iris[0]
+    model = PseudoLabelClassifier(LogisticRegression())
+    with pytest.raises(ValueError, match="none of the 150 rows of X has one"):
+        model.fit(X, [None] * 150)
 
 
 @pytest.mark.parametrize("kind", [bool, np.uint8])
@@ -223,6 +259,22 @@ def test_metadata_is_routed_and_cut(iris):
             silent.fit(X, masked)
     with pytest.raises(ValueError, match=r"passes \['origin'\] on under metadata routing only"):
         model.fit(X, masked, origin=origin)
+
+
+class Untrained(LinearSVC):
+    """Has no probabilities, and must not be trained."""
+
+    def fit(self, X, y):
+        raise AssertionError
+
+
+def test_an_estimator_without_probabilities_is_refused_before_training(iris):
+    X, _, masked = iris
+    for base in (Untrained(), make_pipeline(StandardScaler(), Untrained())):
+        with pytest.raises(ValueError, match="predict_proba; Untrained has none"):
+            PseudoLabelClassifier(base, threshold=0.9).fit(X, masked)
+    stack = StackingClassifier([("tree", GaussianNB())], cv=2)  # makes its last step in fit
+    PseudoLabelClassifier(stack, threshold=0.9, max_iter=1).fit(X, masked)
 
 
 # Criteria and ends

@@ -7,8 +7,9 @@ from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from galaxy_sklearn._validation import encode_labels, is_paths, num_samples
-from galaxy_sklearn.semi_supervised._samples import as_rows
+from galaxy_sklearn._validation import encode_labels, is_paths, missing_labels, num_samples
+from galaxy_sklearn.semi_supervised._samples import as_rows, as_sequence
+from galaxy_sklearn.semi_supervised._steps import reads_sequences
 
 METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function")
 
@@ -37,9 +38,12 @@ class PoolClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         if X is None:
             raise ValueError(f"{type(self).__name__} needs X; got None.")
         X = as_rows(X)
-        if getattr(X, "ndim", None) == 2 and not is_paths(X):
+        if is_paths(X):
+            return X
+        if getattr(X, "ndim", None) == 2:
             validate_data(self, X, reset=reset, skip_check_array=True)
-        return X
+        lazy = as_sequence(X) if reads_sequences(self.estimator) else None
+        return X if lazy is None else lazy
 
     def _validate_pool(self, X_unlabeled):
         pool = as_rows(X_unlabeled)
@@ -48,20 +52,22 @@ class PoolClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         return self._validate_rows(pool, reset=False)
 
     def _given_labels(self, y, n_samples):
-        """Return which rows have a label, these labels, and the mark of the others."""
+        """Return which rows have a label, and these labels."""
         if y is None:
             encode_labels(self, None, 0)
-        y = column_or_1d(y, warn=True)
+        missing = missing_labels(y)
+        y = column_or_1d(np.asarray(y, dtype=object) if missing.any() else y, warn=True)
         name = type(self).__name__
         if len(y) != n_samples:
             raise ValueError(f"{name} got {n_samples} rows in X and {len(y)} labels in y.")
-        labelled = np.array([one not in (-1, "-1") for one in y.tolist()], dtype=bool)
+        labelled = ~missing
+        labelled[labelled] = [one not in (-1, "-1") for one in y[labelled].tolist()]
         if not labelled.any():
             raise ValueError(
                 f"{name} needs labels of at least two classes; none of the {len(y)} rows of X has "
                 f"one."
             )
-        return labelled, _plain(y[labelled]), "-1" if y.dtype.kind in "US" else -1
+        return labelled, _plain(y[labelled])
 
     def _ask(self, method, X, params):
         check_is_fitted(self)

@@ -22,6 +22,7 @@ from galaxy_sklearn.augmentation._strong import StrongAugmentation
 from galaxy_sklearn.neural_network._classifier import GalaxyClassifier
 from galaxy_sklearn.semi_supervised._base import PoolClassifier
 from galaxy_sklearn.semi_supervised._samples import Samples
+from galaxy_sklearn.semi_supervised._steps import has_transformers, has_unfitted_pretrainer, unpack
 
 
 class FixMatchClassifier(PoolClassifier):
@@ -35,7 +36,8 @@ class FixMatchClassifier(PoolClassifier):
     Parameters
     ----------
     estimator : GalaxyClassifier or Pipeline that ends in one
-        What is trained. It is cloned.
+        What is trained. It is cloned. An unfitted pretrainer in its `pretrained` is fitted on the
+        pool first.
     threshold : float, default=0.9
         Probability from which on a name counts.
     unlabeled_weight : float, default=1.0
@@ -119,9 +121,11 @@ class FixMatchClassifier(PoolClassifier):
         X : array-like, ImageSequence or file names, n_samples rows
             What the estimator takes.
         y : array-like of shape (n_samples,)
-            Labels; -1 for unlabelled rows, also among strings, which then belong to the pool.
+            Labels; -1, also among strings, None or NaN for unlabelled rows, which then belong to
+            the pool.
         X_unlabeled : the same as X, n_unlabeled rows, default=None
-            Images without labels. They are read in batches; an ImageSequence is never held.
+            Images without labels. They are read in batches; an ImageSequence is never held, nor,
+            behind transformers of this package only, a memmap of images.
         sample_weight : array-like of shape (n_samples,), default=None
             Weight of each labelled image in its loss.
 
@@ -133,27 +137,31 @@ class FixMatchClassifier(PoolClassifier):
         ------
         ValueError
             If the estimator is no GalaxyClassifier and ends in none; if fewer than two classes are
-            labelled; if X and y differ in length, or X and X_unlabeled in kind.
+            labelled; if X and y differ in length, or X and X_unlabeled in kind of pixels, or in
+            size with nothing before the classifier.
         """
         rows = self._validate_rows(X, reset=True)
         pool = None if X_unlabeled is None else self._validate_pool(X_unlabeled)
-        samples = Samples(rows, pool)
-        labelled, labels, _ = self._given_labels(y, samples.n_given)
+        samples = Samples(rows, pool, any_size=has_transformers(self.estimator))
+        labelled, labels = self._given_labels(y, samples.n_given)
         weights = validate_sample_weight(self, sample_weight, samples.n_given)[labelled]
         known = np.flatnonzero(labelled)
-        estimator, steps, classifier = self._unpack(clone(self.estimator))
+        estimator = clone(self.estimator)
+        steps, classifier = self._unpack(estimator)
         images = safe_indexing(rows, known) if len(known) < len(labelled) else rows
         for step in steps:
             images = step.fit(images, labels).transform(images)
-        unlabelled = self._unlabelled(samples, labelled)
+        unlabelled, extra = self._unlabelled(samples, labelled), {}
         if unlabelled is None:
             warnings.warn("y contains no unlabeled samples", UserWarning, stacklevel=2)
         else:
             for step in steps:
                 unlabelled = step.transform(unlabelled)
             classifier._special_net = self._net(classifier, images, unlabelled, labels, weights)
+            if has_unfitted_pretrainer(classifier):
+                extra["X_unlabeled"] = unlabelled
         try:
-            classifier.fit(images, labels, sample_weight=weights)
+            classifier.fit(images, labels, sample_weight=weights, **extra)
         finally:
             classifier._special_net = None
         self.estimator_ = estimator
@@ -164,17 +172,14 @@ class FixMatchClassifier(PoolClassifier):
         return self
 
     def _unpack(self, estimator):
-        """Return an estimator, its transformers in order, and the GalaxyClassifier at its end."""
-        steps, last = [], estimator
-        while hasattr(last, "steps"):
-            steps += [step for _, step in last.steps[:-1] if step not in (None, "passthrough")]
-            last = last.steps[-1][1]
+        """Return the transformers of an estimator in order, and the GalaxyClassifier at its end."""
+        steps, last, _ = unpack(estimator)
         if not isinstance(last, GalaxyClassifier):
             raise ValueError(
                 f"FixMatchClassifier trains a GalaxyClassifier, or a Pipeline that ends in one; "
                 f"got {type(last).__name__}."
             )
-        return estimator, steps, last
+        return steps, last
 
     @staticmethod
     def _unlabelled(samples, labelled):

@@ -21,7 +21,8 @@ from galaxy_sklearn._validation import (
 )
 from galaxy_sklearn.semi_supervised._base import METHODS, PoolClassifier
 from galaxy_sklearn.semi_supervised._rounds import SelfTraining
-from galaxy_sklearn.semi_supervised._samples import Samples, as_rows, fingerprints
+from galaxy_sklearn.semi_supervised._samples import Samples, fingerprints
+from galaxy_sklearn.semi_supervised._steps import has_transformers
 from galaxy_sklearn.semi_supervised._trainer import Trainer, needs_weights
 
 
@@ -38,7 +39,8 @@ class PseudoLabelClassifier(PoolClassifier):
     ----------
     estimator : estimator
         Any classifier with `fit` and `predict_proba`, or a Pipeline that ends in one. It is
-        cloned.
+        cloned. An unfitted pretrainer in the `pretrained` of a GalaxyClassifier is fitted once,
+        before the rounds, on all that may get a label.
     threshold : float or "auto", default="auto"
         Confidence (probability of the most probable class) above which a label is kept.
         ``"auto"`` finds it in each round on labels that are held out: the lowest at which
@@ -100,7 +102,8 @@ class PseudoLabelClassifier(PoolClassifier):
     classes_ : ndarray of shape (n_classes,)
         The labels, sorted.
     transduction_ : ndarray of shape (n_samples + n_unlabeled,)
-        Label of each row of X, then of `X_unlabeled`; -1 for none.
+        Label of each row of X, then of `X_unlabeled`; for none -1, or ``"-1"`` where labels are
+        strings.
     labeled_iter_ : ndarray of int, shape (n_samples + n_unlabeled,)
         Round in which each was labelled; 0 for given labels, -1 for none.
     confidence_ : ndarray of shape (n_samples + n_unlabeled,)
@@ -140,7 +143,7 @@ class PseudoLabelClassifier(PoolClassifier):
     >>> from galaxy_sklearn.semi_supervised import PseudoLabelClassifier
     >>> X, y = make_galaxies(60, image_size=16, random_state=0)
     >>> base = GalaxyClassifier("linear", max_epochs=5, random_state=0)
-    >>> model = PseudoLabelClassifier(base, threshold=0.5, max_iter=1)
+    >>> model = PseudoLabelClassifier(base, threshold=0.5, criterion="quota", max_iter=1)
     >>> model.fit(X[:40], y[:40], X_unlabeled=X[40:]).transduction_.shape
     (60,)
     """
@@ -216,13 +219,15 @@ class PseudoLabelClassifier(PoolClassifier):
         X : array-like, ImageSequence, sparse matrix or file names, n_samples rows
             What the estimator takes.
         y : array-like of shape (n_samples,)
-            Labels; -1 for unlabelled rows, also among strings (``"-1"`` in an array of text).
+            Labels; -1, also among strings (``"-1"`` in an array of text), None or NaN for
+            unlabelled rows.
         X_unlabeled : the same as X, n_unlabeled rows, default=None
             A pool without labels. It is read in batches; an ImageSequence is never held as a
-            whole, of an array the chosen rows are copied.
+            whole, nor is a memmap of images where all steps of the estimator are this package's.
+            For other estimators the chosen rows of an array are copied.
         X_exclude : the same as X, default=None
             Images that must never be learned from, such as a test set: rows of the same content
-            get no label.
+            get no label. File names stand for their pixels, whatever X is.
         sample_weight : array-like of shape (n_samples,), default=None
             Weight of each row; rows of the pool get the mean weight of the labelled ones.
         **params : dict
@@ -236,14 +241,15 @@ class PseudoLabelClassifier(PoolClassifier):
         Raises
         ------
         ValueError
-            If fewer than two classes are labelled; if X and y differ in length, or X and
-            X_unlabeled in kind; if the estimator lacks what a parameter needs (sample weights,
-            warm_start); if there are too few labels to hold some out.
+            If fewer than two classes are labelled; if X and y differ in length, X and X_unlabeled
+            in kind of pixels, or in size with nothing before the classifier, or X_exclude in
+            either from both; if the estimator has no `predict_proba` or lacks what a parameter
+            needs (sample weights, warm_start); if there are too few labels to hold some out.
         """
         rows = self._validate_rows(X, reset=True)
         pool = None if X_unlabeled is None else self._validate_pool(X_unlabeled)
-        samples = Samples(rows, pool)
-        codes, mark = self._encode(y, samples)
+        samples = Samples(rows, pool, any_size=has_transformers(self.estimator))
+        codes = self._encode(y, samples)
         weights = self._row_weights(sample_weight, codes, samples)
         trainer = Trainer(self, samples, self.classes_, weights, self._route(weights, params))
         usable = codes < 0
@@ -251,17 +257,18 @@ class PseudoLabelClassifier(PoolClassifier):
         usable[self.excluded_] = False
         self._warn_if_idle(codes)
         training = SelfTraining(self, trainer, codes, usable)
+        trainer.pretrain(codes, np.flatnonzero(usable))
         training.run()
-        self._keep(training, mark)
+        self._keep(training)
         return self
 
     def _encode(self, y, samples):
-        """Return the class code of each row of all samples, and the mark of unlabelled ones."""
-        labelled, labels, mark = self._given_labels(y, samples.n_given)
+        """Return the class code of each row of all samples; -1 is unlabelled."""
+        labelled, labels = self._given_labels(y, samples.n_given)
         self.classes_, known = encode_labels(self, labels, labelled.sum())
         codes = np.full(len(samples), -1)
         codes[np.flatnonzero(labelled)] = known
-        return codes, mark
+        return codes
 
     def _row_weights(self, sample_weight, codes, samples):
         if sample_weight is None:
@@ -284,12 +291,15 @@ class PseudoLabelClassifier(PoolClassifier):
         return dict(process_routing(self, "fit", **params).estimator.fit)
 
     def _find_excluded(self, samples, codes, X_exclude):
-        if not self.exclude_duplicates and X_exclude is None:
+        exclude = None if X_exclude is None else self._validate_pool(X_exclude)
+        if exclude is not None:
+            samples.require_comparable(exclude)
+        elif not self.exclude_duplicates:
             return np.array([], dtype=int)
         digests = fingerprints(samples.X)
         if samples.pool is not None:
             digests += fingerprints(samples.pool)
-        forbidden = set() if X_exclude is None else set(fingerprints(as_rows(X_exclude)))
+        forbidden = set() if exclude is None else set(fingerprints(exclude))
         if self.exclude_duplicates:
             forbidden |= {digests[row] for row in np.flatnonzero(codes >= 0)}
         rows = [row for row in np.flatnonzero(codes < 0) if digests[row] in forbidden]
@@ -311,7 +321,7 @@ class PseudoLabelClassifier(PoolClassifier):
                 stacklevel=3,
             )
 
-    def _keep(self, training, mark):
+    def _keep(self, training):
         labels = training.labels
         self.estimator_ = training.trainer.model
         self.n_fits_ = training.trainer.n_fits
@@ -323,7 +333,7 @@ class PseudoLabelClassifier(PoolClassifier):
         self.confidence_ = labels.confidence
         kind = self.classes_.dtype.kind
         names = self.classes_.astype({"b": object, "u": np.int64}.get(kind, self.classes_.dtype))
-        self.transduction_ = np.append(names, mark)[labels.codes]
+        self.transduction_ = np.append(names, "-1" if kind in "UO" else -1)[labels.codes]
         if not hasattr(self, "n_features_in_") and hasattr(self.estimator_, "n_features_in_"):
             self.n_features_in_ = self.estimator_.n_features_in_
 

@@ -63,6 +63,26 @@ def _kind(X):
     return f"{type(X).__name__} of shape {tuple(X.shape[1:])}"
 
 
+def _content(X):
+    """Return what equal rows have in common: of images, and files of them, pixels and sides."""
+    images = as_sequence(X)
+    if images is None:
+        return (f"rows of shape {tuple(X.shape[1:])}",)
+    height, width, bands = images.shape[1:]
+    pixels = "uint8" if images.dtype == np.uint8 else "float"
+    return f"{bands} bands of {pixels} pixels", f"{height} x {width}"
+
+
+def _require_alike(X, pool, any_size):
+    given, pool = _content(X), _content(pool)
+    part = slice(1) if any_size else slice(None)
+    if given[part] != pool[part]:
+        raise ValueError(
+            "Labelled images and pool must match, X and X_unlabeled of the same kind: got "
+            f"{' of '.join(given)} and {' of '.join(pool)}."
+        )
+
+
 class Samples:
     """Rows of X, then rows of the pool.
 
@@ -72,16 +92,31 @@ class Samples:
         What `as_rows` returns.
     pool : the same, default=None
         Never held as a whole: only the rows asked for are read.
+    any_size : bool, default=False
+        Let the images of sequences differ in height and width.
 
     Raises ValueError if their rows are of different kinds.
     """
 
-    def __init__(self, X, pool=None):
+    def __init__(self, X, pool=None, *, any_size=False):
         if pool is not None:
             stack(safe_indexing(X, [0]), safe_indexing(pool, [0]))
+            if not (is_paths(X) or is_paths(pool)):
+                _require_alike(X, pool, any_size)
         self.X = X
         self.pool = pool
         self.n_given = num_samples(X)
+
+    def require_comparable(self, exclude):
+        """Raise ValueError if no row of `exclude` could be equal to any of these."""
+        got = _content(exclude)
+        own = [_content(one) for one in (self.X, self.pool) if one is not None]
+        if got not in own:
+            raise ValueError(
+                "X_exclude must have the shape and the kind of pixels of X or X_unlabeled, or "
+                f"nothing of it could be found there: got {' of '.join(got)}, and in X "
+                f"{' of '.join(own[0])}."
+            )
 
     def __len__(self):
         return self.n_given + (0 if self.pool is None else num_samples(self.pool))
@@ -109,20 +144,31 @@ class Samples:
 def fingerprints(X):
     """Return the digest of each row's content, a list of bytes; images are read in batches.
 
-    File names stand for their pixels, so that a file and its copy are the same.
+    File names stand for their pixels, so that a file and its copy are the same. Floats of images
+    are compared in single precision, numbers of tables in double.
     """
     images = as_sequence(X)
     if images is not None:
-        blocks = images.batches(_HASHED_AT_ONCE)
-    elif sp.issparse(X):
-        starts = range(0, X.shape[0], _HASHED_AT_ONCE)
-        blocks = (X[start : start + _HASHED_AT_ONCE].toarray() for start in starts)
+        blocks = (_comparable(block, np.float32) for block in images.batches(_HASHED_AT_ONCE))
     else:
-        blocks = [np.asarray(X)]
+        starts = range(0, X.shape[0], _HASHED_AT_ONCE)
+        blocks = (_numbers(X[start : start + _HASHED_AT_ONCE]) for start in starts)
     return [_digest(row) for block in blocks for row in block]
 
 
+def _numbers(rows):
+    block = rows.toarray() if sp.issparse(rows) else np.asarray(rows)
+    return _comparable(block, np.float64) if block.dtype.kind in "biuf" else block
+
+
+def _comparable(block, kind):
+    """Return numbers, uint8 pixels apart, in one type and with one zero."""
+    if kind == np.float32 and block.dtype == np.uint8:
+        return block
+    return block.astype(kind) + kind(0)
+
+
 def _digest(row):
-    content = repr(row.tolist()) if row.dtype == object else np.ascontiguousarray(row).data
-    content = content.encode() if isinstance(content, str) else content
+    numbers = row.dtype.kind in "uf"
+    content = np.ascontiguousarray(row).data if numbers else repr(row.tolist()).encode()
     return hashlib.blake2b(content, digest_size=16).digest()

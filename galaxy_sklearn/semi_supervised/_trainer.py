@@ -8,24 +8,20 @@ from sklearn.utils.validation import has_fit_parameter
 from tqdm.auto import tqdm
 
 from galaxy_sklearn._validation import num_samples, safe_indexing
+from galaxy_sklearn.semi_supervised._steps import (
+    has_unfitted_pretrainer,
+    unpack,
+    with_fitted_pretrainer,
+)
 from galaxy_sklearn.semi_supervised._views import views_of
 
 NAME = "PseudoLabelClassifier"
 _LEAST_SHARE = 0.05  # of a soft label; smaller ones would cost a row each and teach nothing
 
 
-def last_step(estimator):
-    """Return the estimator at the end of nested Pipelines, and the prefix of its parameters."""
-    prefix = ""
-    while hasattr(estimator, "steps"):
-        name, step = estimator.steps[-1]
-        prefix, estimator = f"{prefix}{name}__", step
-    return estimator, prefix
-
-
 def weight_parameter(estimator, *, routed):
     """Return the name under which `estimator.fit` takes sample weights, or None."""
-    last, prefix = last_step(estimator)
+    _, last, prefix = unpack(estimator)
     if not has_fit_parameter(last, "sample_weight"):
         return None
     return "sample_weight" if routed else f"{prefix}sample_weight"
@@ -36,7 +32,7 @@ def keep_learning(estimator):
 
     Raises ValueError if it has no such parameter.
     """
-    last, prefix = last_step(estimator)
+    _, last, prefix = unpack(estimator)
     if "warm_start" not in last.get_params(deep=False):
         raise ValueError(
             f"{NAME}(warm_start=True) needs an estimator with a warm_start parameter; "
@@ -116,6 +112,7 @@ class Trainer:
 
     def __init__(self, params, samples, classes, weights, routed):
         self.params = params
+        self.estimator = params.estimator
         self.samples = samples
         self.classes = classes
         self.routed = routed
@@ -123,25 +120,44 @@ class Trainer:
         self.weights = np.ones(len(samples)) if weights is None else weights
         self.model = None
         self.n_fits = 0
+        self._check_probabilities()
         self._check_weights()
+
+    def _check_probabilities(self):
+        last = unpack(self.estimator)[1]
+        made_in_fit = getattr(last, "final_estimator", last) is None  # of a StackingClassifier
+        if not (hasattr(self.estimator, "predict_proba") or made_in_fit):
+            raise ValueError(
+                f"{NAME} needs an estimator with predict_proba; {type(last).__name__} has none: "
+                f"put it into a CalibratedClassifierCV."
+            )
 
     def _check_weights(self):
         routed = self.routed is not None
-        self.weight_name = weight_parameter(self.params.estimator, routed=routed)
+        self.weight_name = weight_parameter(self.estimator, routed=routed)
         known = self.weight_name is not None and (not routed or "sample_weight" in self.routed)
         if self.weighted and not known:
             raise ValueError(
                 f"{NAME} needs an estimator whose fit takes sample_weight, for weights, "
                 f"soft_labels and a pseudo_label_weight other than 1; "
-                f"{type(last_step(self.params.estimator)[0]).__name__} does not, or it was not "
+                f"{type(unpack(self.estimator)[1]).__name__} does not, or it was not "
                 f"requested."
             )
+
+    def pretrain(self, codes, rows):
+        """Fit the pretrainer of a network, if it is to be fitted, on `rows` for all rounds."""
+        if len(rows) == 0 or not has_unfitted_pretrainer(self.estimator):
+            return
+        known = np.flatnonzero(codes >= 0)
+        images, labels = self.samples.take(known), self.classes[codes[known]]
+        pool = self.samples.take(rows)
+        self.estimator = with_fitted_pretrainer(self.estimator, images, labels, pool)
 
     def fit(self, labels, rows):
         """Return the estimator trained on `rows`, rising: fresh, or further under `warm_start`."""
         rows, codes, weights = self._training_set(labels, rows)
         if self.model is None or not self.params.warm_start:
-            model = clone(self.params.estimator)
+            model = clone(self.estimator)
             self.model = keep_learning(model) if self.params.warm_start else model
         fit_params = self._routed_rows(rows)
         if self.weighted:
