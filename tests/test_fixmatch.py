@@ -248,7 +248,7 @@ def test_a_mapped_pool_is_never_copied(tmp_path, where):
 def test_a_pool_of_another_size_passes_where_it_is_resized(shapes):
     X, y = shapes
     larger = np.kron(X, np.ones((1, 2, 2, 1), np.uint8))
-    model = FixMatchClassifier(make_pipeline(Resize(16), network(max_steps=3)))
+    model = FixMatchClassifier(make_pipeline(ImageReader(), Resize(16), network(max_steps=3)))
     proba = model.fit(X[:N], y[:N], X_unlabeled=larger[N:100]).predict_proba(larger[:5])
     expected = clone(model).fit(X[:N], y[:N], X_unlabeled=X[N:100]).predict_proba(X[:5])
     np.testing.assert_array_equal(proba, expected)
