@@ -6,6 +6,7 @@ import tracemalloc
 import numpy as np
 import pandas as pd
 import pytest
+from self_training import Watched
 from shapes import make_shapes
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
@@ -15,7 +16,6 @@ from sklearn.pipeline import make_pipeline
 from galaxy_sklearn import GalaxyClassifier, ImageSequence
 from galaxy_sklearn._training.consistency import ConsistencyNet
 from galaxy_sklearn.augmentation import StrongAugmentation
-from galaxy_sklearn.decomposition import AutoencoderPretrainer
 from galaxy_sklearn.preprocessing import CenterCrop, ImageReader, Resize
 from galaxy_sklearn.semi_supervised import FixMatchClassifier
 
@@ -190,16 +190,6 @@ def test_strong_distortions_are_stronger(shapes):
     view = blank(images + 1, (16, 16), field=1.0, generator=torch.Generator().manual_seed(0))
     share = (view == 0).all(1).float().mean((1, 2))
     assert 0.2 < share.max() <= 1
-
-
-class Watched(AutoencoderPretrainer):
-    """Notes what it is fitted on."""
-
-    seen = []
-
-    def fit(self, X, y=None):
-        self.seen.append(np.asarray(X))
-        return super().fit(X, y)
 
 
 def test_a_pretrainer_is_fitted_once_on_the_pool(shapes, monkeypatch):
