@@ -115,6 +115,8 @@ def map_images(function, images):
         return function(np.ascontiguousarray(images[k], dtype=dtype))
 
     first = at(0)
+    if len(images) == 1:  # as a sequence asks, image by image
+        return first[np.newaxis].copy()
     results = np.empty((len(images), *first.shape), first.dtype)
     results[0] = first
 
@@ -123,8 +125,7 @@ def map_images(function, images):
             results[k] = at(k)
 
     with Workers(None if first.size + images[0].size > 2 * _WORTH_A_THREAD else 1) as workers:
-        if len(images) > 1:
-            workers.run(fill, len(images) - 1)
+        workers.run(fill, len(images) - 1)
     return results
 
 
