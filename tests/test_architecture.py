@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "networks": BASE,
     "augmentation": BASE,
     "metrics": BASE,
-    "inspection": BASE | DATA | {"metrics"},
+    "inspection": BASE | DATA | {"metrics", "_training", "augmentation", "neural_network"},
     "_training": BASE | DATA | {"networks", "augmentation"},
     "neural_network": BASE | DATA | {"_training", "networks", "augmentation"},
     "decomposition": BASE | DATA | {"_training", "networks", "augmentation", "neural_network"},

@@ -3,22 +3,32 @@
 import matplotlib as mpl
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import confusion_matrix, roc_auc_score
 from sklearn.pipeline import make_pipeline
 
+from galaxy_sklearn import recipes
+from galaxy_sklearn.datasets import make_galaxies
 from galaxy_sklearn.images import ImageSequence
 from galaxy_sklearn.inspection import (
     ClassAccuracyDisplay,
     ClassCountsDisplay,
     ConfusionMatrixDisplay,
     GalleryDisplay,
+    MistakeGalleryDisplay,
     ReliabilityDisplay,
     RocCurvesDisplay,
 )
 from galaxy_sklearn.metrics import classification_summary, expected_calibration_error
-from galaxy_sklearn.preprocessing import CenterCrop, GrayScale, ImageReader
+from galaxy_sklearn.preprocessing import (
+    CLAHE,
+    CenterCrop,
+    GrayScale,
+    ImageReader,
+    MorphologicalOpening,
+)
 
 NAMES = np.array(["cigar", "edge-on with bulge", "spiral"])
 
@@ -107,9 +117,12 @@ def test_roc_curves_leave_out_classes_that_do_not_occur(predicted):
 
 
 def test_class_counts_begin_with_the_largest():
-    display = ClassCountsDisplay.from_labels(["b", "a", "b", "c", "c", "c"])
+    labels = ["b", "a", "b", "c", "c", "c"]
+    display = ClassCountsDisplay.from_predictions(labels)
     assert display.counts == {"c": 3, "b": 2, "a": 1}
     assert [bar.get_width() for bar in display.ax_.patches] == [3, 2, 1]
+    model = DummyClassifier().fit(np.zeros((6, 1)), labels)
+    assert ClassCountsDisplay.from_estimator(model, np.zeros((4, 1))).counts == {"c": 4}
 
 
 class _Counting:
@@ -144,14 +157,26 @@ def test_mistakes_come_surest_first(images):
     y = np.array(["a"] * 15 + ["b"] * 15)
     proba = np.tile([0.9, 0.1], (30, 1))
     proba[20] = [0.99, 0.01]
-    display = GalleryDisplay.from_mistakes(images, y, proba, classes=classes, n_per_class=3)
+    display = MistakeGalleryDisplay.from_predictions(
+        images, y, proba, classes=classes, n_per_class=3
+    )
     assert display.axes_.shape == (1, 3)
     assert display.axes_[0, 0].get_xlabel() == "20\na 99%"
     assert "b\n(15 mistaken)" in display.axes_[0, 0].get_ylabel()
     with pytest.raises(ValueError, match="no mistake to show"):
-        GalleryDisplay.from_mistakes(images[:15], y[:15], proba[:15], classes=classes)
+        MistakeGalleryDisplay.from_predictions(images[:15], y[:15], proba[:15], classes=classes)
     with pytest.raises(ValueError, match="Got 30 images, but 29 of y_true"):
-        GalleryDisplay.from_mistakes(images, y[1:], proba, classes=classes)
+        MistakeGalleryDisplay.from_predictions(images, y[1:], proba, classes=classes)
+    with pytest.raises(ValueError, match="one row of 3 probabilities a sample, of 30 samples; got"):
+        MistakeGalleryDisplay.from_predictions(images, y, proba, classes=["a", "b", "c"])
+
+
+def test_mistakes_of_an_estimator(images):
+    y = np.array(["a"] * 20 + ["b"] * 10)
+    model = DummyClassifier().fit(images, y)
+    display = MistakeGalleryDisplay.from_estimator(model, images, y, ids=range(100, 130))
+    assert "b\n(10 mistaken)" in display.axes_[0, 0].get_ylabel()
+    assert display.axes_[0, 0].get_xlabel() == "120\na 67%"
 
 
 def test_the_strip_follows_each_step(images, tmp_path):
@@ -167,8 +192,61 @@ def test_the_strip_follows_each_step(images, tmp_path):
     names = [ax.get_xlabel() for ax in display.axes_[0]]
     assert names == ["imagereader", "centercrop", "grayscale"]
     assert display.axes_[0, 1].images[0].get_array().shape == (8, 8, 3)
-    with pytest.raises(ValueError, match="takes a Pipeline; got CenterCrop"):
-        GalleryDisplay.from_steps(CenterCrop(8), images)
+    unfitted = clone(pipeline[:-1])
+    again = GalleryDisplay.from_steps(unfitted, files)
+    for row, other in zip(display.axes_, again.axes_):
+        for ax, bx in zip(row, other):
+            np.testing.assert_array_equal(ax.images[0].get_array(), bx.images[0].get_array())
     features = make_pipeline(LogisticRegression()).fit(images.reshape(30, -1), [0, 1] * 15)
     with pytest.raises(ValueError, match="no step that returns images"):
         GalleryDisplay.from_steps(features, images.reshape(30, -1))
+
+
+def captions(display):
+    return [ax.get_xlabel() for ax in display.axes_[0]]
+
+
+def test_the_strip_goes_on_inside_the_recipe_of_zhu():
+    X, _ = make_galaxies(2, image_size=260, random_state=0)
+    display = GalleryDisplay.from_steps(recipes.zhu2019(), X, random_state=0)
+    assert captions(display) == [
+        "input",
+        "imagereader",
+        "training\nrandom view\n(ScaleJitterCrop)",
+        "training\n+ brightness",
+        "training\n+ contrast",
+        "training\n+ saturation",
+        "training\n+ hue",
+        "training\nstandardize=\n'image'",
+        "prediction\nplain view",
+    ]
+    pictures = [ax.images[0].get_array() for ax in display.axes_[0]]
+    assert [picture.shape[0] for picture in pictures] == [260, 260] + 7 * [64]
+    again = GalleryDisplay.from_steps(recipes.zhu2019(), X, random_state=0)
+    np.testing.assert_array_equal(
+        again.axes_[1, 6].images[0].get_array(), display.axes_[1, 6].images[0].get_array()
+    )
+
+
+def test_the_strip_shows_guo_s_order_and_what_the_network_gets():
+    X, _ = make_galaxies(2, image_size=64, random_state=0)
+    model = recipes.guo2023_densenet201(augmentation=None, pretrained=False)
+    model.set_params(resize__size=48)
+    display = GalleryDisplay.from_steps(model, X)
+    both = "training and prediction\n"
+    steps = ["input", "imagereader", "resize", f"{both}plain view", f"{both}clahe"]
+    assert captions(display) == [*steps, f"{both}morphologicalopening"]
+    seen = [ax.images[0].get_array() for ax in display.axes_[1]]
+    np.testing.assert_array_equal(seen[3], seen[2])
+    clahe = CLAHE(2.0, tile_grid_size=(8, 8)).fit(seen[2][np.newaxis])
+    np.testing.assert_array_equal(seen[4], clahe.transform(seen[2][np.newaxis])[0])
+    opening = MorphologicalOpening(3).fit(seen[4][np.newaxis])
+    np.testing.assert_array_equal(seen[5], opening.transform(seen[4][np.newaxis])[0])
+
+
+def test_classes_that_are_unknown_are_named_and_none_is_left_out(predicted):
+    true, proba = predicted
+    with pytest.raises(ValueError, match="the class 'spiral' occurs, but is not among the labels"):
+        ConfusionMatrixDisplay.from_predictions(true, true, labels=NAMES[:2])
+    with pytest.raises(ValueError, match="RocCurvesDisplay takes one row of 3 probabilities"):
+        RocCurvesDisplay.from_predictions(true, proba[:, :2], classes=NAMES)

@@ -2,6 +2,7 @@
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
@@ -13,7 +14,9 @@ from galaxy_sklearn.inspection import (
     TrainingCurvesDisplay,
     grad_cam,
 )
+from galaxy_sklearn.neural_network import VoteFractionRegressor
 from galaxy_sklearn.preprocessing import CenterCrop
+from galaxy_sklearn.semi_supervised import PseudoLabelClassifier
 
 
 @pytest.fixture(autouse=True)
@@ -90,6 +93,69 @@ def test_curves_of_several_models_are_named(fitted, corners):
     assert labels == ["long, training", "short, training"]
     with pytest.raises(ValueError, match="GalaxyClassifier has no training history"):
         TrainingCurvesDisplay.from_estimators({"long": fitted, "none": GalaxyClassifier()})
+
+
+def test_the_score_is_drawn_under_its_name(fitted, corners):
+    X, y = corners
+    model = clone(fitted).set_params(early_stopping=True, max_epochs=1, scoring="neg_log_loss")
+    display = TrainingCurvesDisplay.from_estimator(model.fit(X, y))
+    assert display.axes_[1].get_ylabel() == "neg_log_loss"
+    assert [line.get_label() for line in display.axes_[1].lines] == ["validation"]
+    votes = np.linspace(0, 1, len(X))
+    regressor = VoteFractionRegressor(
+        "linear", tree=None, output="sigmoid", early_stopping=True, max_epochs=2, random_state=0
+    ).fit(X, votes)
+    display = TrainingCurvesDisplay.from_estimator(regressor)
+    assert display.axes_[1].get_ylabel() == "negative RMSE"
+    last = regressor.history_[-1]
+    assert last["valid_loss"] == pytest.approx(last["valid_score"] ** 2, rel=1e-4)
+    with pytest.raises(ValueError, match=r"the histories have \['epoch'\]"):
+        TrainingCurvesDisplay({"": [{"epoch": 1}]}).plot()
+
+
+def test_what_learns_from_a_pool_is_looked_into(corners):
+    X, y = corners
+    network = GalaxyClassifier("simple_cnn", augmentation=None, max_epochs=1, random_state=0)
+    model = PseudoLabelClassifier(make_pipeline(CenterCrop(28), network), threshold=0.9, max_iter=1)
+    model.fit(X[:60], y[:60], X_unlabeled=X[60:])
+    maps, views = grad_cam(model, X[:3], target="spot")
+    inner = model.estimator_
+    expected = grad_cam(inner, X[:3], target="spot")
+    np.testing.assert_array_equal(maps, expected[0])
+    np.testing.assert_array_equal(views, expected[1])
+    assert len(TrainingCurvesDisplay.from_estimator(model).axes_[0].lines) == 1
+    assert len(EmbeddingDisplay.from_estimator(model, X[:20], y[:20]).positions) == 20
+
+
+def test_an_answer_of_the_volunteers_is_explained(corners):
+    X, y = corners
+    table = pd.DataFrame({"plain": 1.0 * (y == "empty"), "spotted": 1.0 * (y == "spot")})
+    model = VoteFractionRegressor(
+        "simple_cnn",
+        tree=None,
+        output="sigmoid",
+        augmentation=None,
+        max_epochs=8,
+        ema_decay=0.8,
+        random_state=0,
+    ).fit(X, table)
+    spots = X[y == "spot"][:8]
+    maps, _ = grad_cam(model, spots, target="spotted")
+    assert maps[:, :16, :16].mean() > 2 * maps[:, 16:, 16:].mean()
+    np.testing.assert_array_equal(grad_cam(model, spots, target=1)[0], maps)
+    with pytest.raises(ValueError, match="'ring' is not among the answers"):
+        grad_cam(model, spots, target="ring")
+
+
+def test_maps_that_are_none_of_the_image_are_refused(corners):
+    X, y = corners
+    tiny = {"model_params": {"depth": 1, "embed_dim": 48, "num_heads": 2}}
+    vit = GalaxyClassifier("timm/vit_tiny_patch16_224", network_params=tiny, max_steps=1)
+    with pytest.raises(ValueError, match="as the tokens of a transformer do"):
+        grad_cam(vit.fit(X, y), X[:2])
+    parts = GalaxyClassifier("dieleman", network_params={"hidden": 8}, max_steps=1, batch_size=8)
+    with pytest.raises(ValueError, match="maps of the whole image; Dieleman has none"):
+        grad_cam(parts.fit(X[:8], y[:8]), X[:2])
 
 
 def test_the_map_keeps_classes_apart(fitted, corners):

@@ -25,6 +25,7 @@ from galaxy_sklearn.galaxy_zoo import (
     check_votes,
     convert_votes,
     load_tree,
+    sample_masks,
 )
 from galaxy_sklearn.neural_network import VoteFractionRegressor
 from galaxy_sklearn.preprocessing import ImageReader
@@ -299,6 +300,19 @@ def test_predicted_classes_are_those_of_clean_samples(galaxies):
         np.testing.assert_array_equal(classes == "smooth", smooth)
         known = {"round", "in_between", "cigar", "edge_on", "spiral"}
         assert set(model.predict_class(X).dropna()) <= known
+
+
+def test_predictions_have_the_populations_of_galaxy_zoo_decals():
+    tree = load_tree("gz_decals_dr5")
+    X, conditional = planted(60, tree)
+    model = linear(tree=tree, max_epochs=2).fit(X, path(tree, conditional))
+    votes = np.clip(model.predict(X), 0, None)
+    masks = sample_masks(votes, scheme="walmsley2022", tree=tree, n_votes=np.inf, tolerance=1)
+    expected = masks.columns.to_numpy()[masks.to_numpy().argmax(1)]
+    classes = model.predict_class(X, scheme="walmsley2022")
+    one = (masks.sum(axis=1) == 1).to_numpy()
+    np.testing.assert_array_equal(classes[one], expected[one])
+    assert classes[~one].isna().all()
 
 
 @pytest.mark.parametrize(

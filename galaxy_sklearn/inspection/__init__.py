@@ -1,7 +1,11 @@
 """Look into a fitted estimator: how it learned, how well it does, where it looks."""
 
 from galaxy_sklearn.inspection._displays import EmbeddingDisplay, TrainingCurvesDisplay
-from galaxy_sklearn.inspection._galleries import ClassCountsDisplay, GalleryDisplay
+from galaxy_sklearn.inspection._galleries import (
+    ClassCountsDisplay,
+    GalleryDisplay,
+    MistakeGalleryDisplay,
+)
 from galaxy_sklearn.inspection._grad_cam import GradCamDisplay, grad_cam
 from galaxy_sklearn.inspection._scores import (
     ClassAccuracyDisplay,
@@ -22,6 +26,7 @@ __all__ = [
     "EmbeddingDisplay",
     "GalleryDisplay",
     "GradCamDisplay",
+    "MistakeGalleryDisplay",
     "PseudoLabelFlowDisplay",
     "PseudoLabelGalleryDisplay",
     "ReconstructionDisplay",

@@ -1,37 +1,42 @@
 """Pictures of how an estimator learned and how it groups galaxies."""
 
 import numpy as np
+from sklearn.base import is_regressor
 from sklearn.decomposition import PCA
 
 from galaxy_sklearn._optional import import_optional
-from galaxy_sklearn.inspection._fitted import axes, split_pipeline
+from galaxy_sklearn.inspection._fitted import axes, network_estimator, split_pipeline
 
 
 class TrainingCurvesDisplay:
-    """Loss and accuracy against epoch, of one model or several.
+    """Loss and score against epoch, of one model or several.
+
+    The score is that of the validation part, such as accuracy; where it is accuracy that of the
+    training part, as augmented, is drawn too.
 
     Parameters
     ----------
     histories : dict of str to list of dict
-        By name of the model; one entry an epoch, with the keys ``train_loss``,
-        ``train_accuracy`` and, where a part was held out, ``valid_loss`` and ``valid_score``.
+        By name of the model; one entry an epoch, with the keys ``train_loss`` and, where they
+        were recorded, ``train_accuracy``, ``valid_loss`` and ``valid_score``.
+    score : str, default="accuracy"
+        What ``valid_score`` is.
 
     Attributes
     ----------
     figure_ : matplotlib Figure
         The picture.
-    axes_ : tuple of two matplotlib Axes
-        Of the loss and of the accuracy.
+    axes_ : tuple of matplotlib Axes
+        Of the loss and, where one was recorded, of the score.
     """
 
-    _PANELS = (("loss", "train_loss", "valid_loss"), ("accuracy", "train_accuracy", "valid_score"))
-
-    def __init__(self, histories):
+    def __init__(self, histories, *, score="accuracy"):
         self.histories = histories
+        self.score = score
 
     @classmethod
     def from_estimator(cls, estimator, *, axes=None):
-        """Draw the curves of a fitted estimator, or of the last step of a Pipeline.
+        """Draw the curves of a fitted estimator, or of the one that a fitted Pipeline ends in.
 
         Raises ValueError if it has no training history.
         """
@@ -43,40 +48,76 @@ class TrainingCurvesDisplay:
 
         Raises ValueError if one has no training history.
         """
-        histories = {}
+        histories, scores = {}, {}
         for name, estimator in estimators.items():
-            last = estimator[-1] if hasattr(estimator, "steps") else estimator
-            if not hasattr(last, "history_"):
-                raise ValueError(f"{type(last).__name__} has no training history: fit it first.")
+            last = network_estimator(estimator)
+            if last is None:
+                raise ValueError(
+                    f"{type(estimator).__name__} has no training history of a network: fit one "
+                    f"first."
+                )
             histories[name] = last.history_
-        return cls(histories).plot(axes=axes)
+            scores[_score_name(last)] = None
+        return cls(histories, score=" or ".join(scores)).plot(axes=axes)
 
     def plot(self, axes=None):
-        """Draw the curves into two axes, new ones by default; return the display."""
+        """Draw the curves into two axes, new ones by default; return the display.
+
+        Raises ValueError if there is nothing to draw.
+        """
+        panels = self._panels()
         if axes is None:
             pyplot = import_optional("matplotlib.pyplot", extra="inspect", feature="Drawing")
-            axes = pyplot.subplots(1, 2, figsize=(9, 3.6), layout="constrained")[1]
-        self.axes_ = tuple(axes)
+            n = len(panels)
+            axes = pyplot.subplots(1, n, figsize=(4.5 * n, 3.6), squeeze=False)[1][0]
+            axes[0].figure.set_layout_engine("constrained")
+        self.axes_ = tuple(axes)[: len(panels)]
         self.figure_ = self.axes_[0].figure
-        for ax, (title, *keys) in zip(self.axes_, self._PANELS):
+        for ax, (title, keys) in zip(self.axes_, panels):
             for number, (name, history) in enumerate(self.histories.items()):
                 self._draw(ax, f"C{number}", name, history, keys)
             ax.set(xlabel="epoch", ylabel=title)
             ax.xaxis.get_major_locator().set_params(integer=True)
             ax.grid(alpha=0.3)
-            if ax.get_legend_handles_labels()[0]:
-                ax.legend(fontsize="small")
+            ax.legend(fontsize="small")
         return self
+
+    def _panels(self):
+        """Return title and keys by part of each panel that has something to draw."""
+        loss = {"training": "train_loss", "validation": "valid_loss"}
+        score = {"training": "train_accuracy", "validation": "valid_score"}
+        recorded = {key for rows in self.histories.values() for row in rows for key in row}
+        title = self.score if "valid_score" in recorded else "accuracy"
+        if title != "accuracy":
+            del score["training"]
+        panels = [("loss", loss), (title, score)]
+        panels = [panel for panel in panels if recorded.intersection(panel[1].values())]
+        if not panels:
+            raise ValueError(
+                f"TrainingCurvesDisplay draws {', '.join([*loss.values(), *score.values()])}; "
+                f"the histories have {sorted(recorded)}."
+            )
+        return panels
 
     @staticmethod
     def _draw(ax, colour, name, history, keys):
-        for key, part, style in zip(keys, ("training", "validation"), ("-", "--")):
+        for part, key in keys.items():
             values = np.array([row.get(key, np.nan) for row in history], float)
             if np.isfinite(values).any():
                 epochs = np.arange(1, len(values) + 1)
+                style = "-" if part == "training" else "--"
                 marker = "o" if len(values) == 1 else None
                 label = f"{name}, {part}" if name else part
                 ax.plot(epochs, values, style, color=colour, label=label, marker=marker)
+
+
+def _score_name(estimator):
+    """Return what a network estimator's `valid_score` is."""
+    scoring = getattr(estimator, "scoring", None)
+    if scoring is None:
+        return "negative RMSE" if is_regressor(estimator) else "accuracy"
+    function = getattr(scoring, "_score_func", scoring)  # of what make_scorer returns
+    return scoring if isinstance(scoring, str) else getattr(function, "__name__", "score")
 
 
 class EmbeddingDisplay:
@@ -110,8 +151,9 @@ class EmbeddingDisplay:
 
         Parameters
         ----------
-        estimator : fitted GalaxyClassifier, or Pipeline ending in one
-            Makes the embeddings.
+        estimator : fitted GalaxyClassifier, or what ends in one
+            Makes the embeddings; any estimator of this package with a network, also in a
+            Pipeline, a `PseudoLabelClassifier`, a `FixMatchClassifier` or a search.
         X : array-like or ImageSequence of n_samples images
             What the estimator takes.
         labels : array-like of shape (n_samples,)

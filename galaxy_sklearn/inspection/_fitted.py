@@ -1,26 +1,60 @@
-"""Reach the network inside a fitted Pipeline."""
+"""Reach the network inside a fitted Pipeline, and what all pictures need."""
 
 import numpy as np
 from sklearn.pipeline import Pipeline
 
 from galaxy_sklearn._optional import import_optional
 
+_INNER = ("estimator_", "best_estimator_")  # of what learns from a pool, and of a search
+
 
 def split_pipeline(estimator, X):
     """Return the network estimator at the end of `estimator`, and `X` as it arrives there.
 
-    Raises ValueError if the last step holds no fitted network.
+    Goes through Pipelines, classifiers around another one, and searches for the best one. Raises
+    ValueError if there is no fitted network at the end.
     """
-    last = estimator
-    if isinstance(estimator, Pipeline):
-        last = estimator[-1]
-        X = estimator[:-1].transform(X) if len(estimator) > 1 else X
+    *steps, last = _unwrapped(estimator)
     if not hasattr(last, "net_"):
         raise ValueError(
-            f"{type(last).__name__} holds no fitted network: fit a GalaxyClassifier, or a Pipeline "
-            f"that ends in one, first."
+            f"{type(estimator).__name__} holds no fitted network: fit a GalaxyClassifier, or what "
+            f"ends in one, first."
         )
-    return last, np.asarray(X)
+    for step in steps:
+        X = step.transform(X)
+    return last, X
+
+
+def network_estimator(estimator):
+    """Return the fitted network estimator at the end of `estimator`, or None."""
+    last = _unwrapped(estimator)[-1]
+    return last if hasattr(last, "net_") else None
+
+
+def _unwrapped(estimator):
+    """Return the transformers inside a fitted estimator, and the estimator that they end in."""
+    steps = []
+    while not hasattr(estimator, "net_"):
+        inner = [getattr(estimator, name) for name in _INNER if hasattr(estimator, name)]
+        if inner:
+            estimator = inner[0]
+        elif isinstance(estimator, Pipeline):
+            steps += [step for _, step in estimator.steps[:-1] if step not in (None, "passthrough")]
+            estimator = estimator.steps[-1][1]
+        else:
+            break
+    return [*steps, estimator]
+
+
+def check_proba(name, y_true, proba, classes):
+    """Return probabilities as an array; raise ValueError if they do not fit labels and classes."""
+    proba = np.asarray(proba, float)
+    if proba.shape != (len(y_true), len(classes)):
+        raise ValueError(
+            f"{name} takes one row of {len(classes)} probabilities a sample, of {len(y_true)} "
+            f"samples; got {proba.shape}."
+        )
+    return proba
 
 
 def axes(ax):

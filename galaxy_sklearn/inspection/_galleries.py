@@ -1,13 +1,13 @@
 """Pictures of the galaxies themselves."""
 
 import numpy as np
-from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 
 from galaxy_sklearn._optional import import_optional
-from galaxy_sklearn._validation import is_image_sequence, is_paths
+from galaxy_sklearn._validation import is_paths
 from galaxy_sklearn.images._sequence import ImageSequence
-from galaxy_sklearn.inspection._fitted import axes
+from galaxy_sklearn.inspection._fitted import axes, check_proba
+from galaxy_sklearn.inspection._steps import are_images, preparation_stages
 
 _SIDE = 1.4  # inches of one small picture
 
@@ -32,8 +32,13 @@ class ClassCountsDisplay:
         self.counts = counts
 
     @classmethod
-    def from_labels(cls, y, *, ax=None):
-        """Count and draw the labels of a data set, the largest class first."""
+    def from_estimator(cls, estimator, X, *, ax=None):
+        """Count and draw the classes that a fitted classifier gives `X`, the largest first."""
+        return cls.from_predictions(estimator.predict(X), ax=ax)
+
+    @classmethod
+    def from_predictions(cls, y, *, ax=None):
+        """Count and draw labels (n_samples,), true or predicted, the largest class first."""
         names, counts = np.unique(np.asarray(y), return_counts=True)
         order = np.argsort(-counts, kind="stable")
         return cls({str(names[k]): int(counts[k]) for k in order}).plot(ax=ax)
@@ -149,12 +154,97 @@ class GalleryDisplay(PictureRows):
         return cls(rows).plot()
 
     @classmethod
-    def from_mistakes(cls, X, y_true, proba, *, classes, ids=None, n_per_class=6):
+    def from_steps(cls, estimator, X, *, random_state=None):
+        """Draw galaxies as each step on their way to the network leaves them.
+
+        Steps of a Pipeline are followed as long as what they return are images. Where it ends in
+        a network estimator, a random view as in training follows, with one after another of what
+        its `augmentation` does to that, then what `standardize` makes of it, and last the plain
+        view that prediction takes, standardized too. Numbers that are no longer pixels are
+        stretched from the least to the largest.
+
+        Parameters
+        ----------
+        estimator : estimator
+            A Pipeline, a network estimator, or a classifier around one. What is not fitted learns
+            what it needs, such as a mean image, from `X`, and no weights are fetched for a
+            network.
+        X : array-like
+            A few images or file names, as the estimator takes them; each is a row.
+        random_state : int, RandomState instance or None, default=None
+            Seed of the random views.
+
+        Returns
+        -------
+        GalleryDisplay
+            Drawn.
+
+        Raises
+        ------
+        ValueError
+            If no step returns images.
+        """
+        stages = preparation_stages(estimator, X, random_state)
+        if not stages:
+            raise ValueError("GalleryDisplay.from_steps found no step that returns images.")
+        rows = [("", [(images[k], name) for name, images in stages]) for k in range(len(X))]
+        return cls(rows).plot()
+
+
+class MistakeGalleryDisplay(PictureRows):
+    """Galaxies that were called something else, a row for each true class, the surest first.
+
+    Parameters
+    ----------
+    rows : list of (str, list of (ndarray, str))
+        Title of each row, and its images (height, width[, n_channels]) with their captions.
+
+    Attributes
+    ----------
+    figure_ : matplotlib Figure
+        The picture.
+    axes_ : ndarray of Axes, shape (n_rows, n_columns)
+        Where each image is drawn.
+    """
+
+    @classmethod
+    def from_estimator(cls, estimator, X, y, *, ids=None, n_per_class=6):
+        """Draw what a fitted classifier takes for something else than `y`.
+
+        Parameters
+        ----------
+        estimator : classifier
+            Fitted, with `predict_proba`.
+        X : ndarray, ImageSequence or file names, n_samples images
+            What the estimator takes.
+        y : array-like of shape (n_samples,)
+            True classes; each that was mistaken is a row.
+        ids : array-like of shape (n_samples,), default=None
+            First line of the captions; None numbers the galaxies.
+        n_per_class : int, default=6
+            Mistakes of each class.
+
+        Returns
+        -------
+        MistakeGalleryDisplay
+            Drawn.
+
+        Raises
+        ------
+        ValueError
+            If a length differs from that of `X`, or there is no mistake to show.
+        """
+        proba, classes = estimator.predict_proba(X), estimator.classes_
+        kept = {"ids": ids, "n_per_class": n_per_class}
+        return cls.from_predictions(X, y, proba, classes=classes, **kept)
+
+    @classmethod
+    def from_predictions(cls, X, y_true, proba, *, classes, ids=None, n_per_class=6):
         """Draw the galaxies of each class that were called something else, the surest first.
 
         Parameters
         ----------
-        X : ndarray or ImageSequence of n_samples images
+        X : ndarray, ImageSequence or file names, n_samples images
             Only the images drawn are read.
         y_true : array-like of shape (n_samples,)
             True classes; each that was mistaken is a row.
@@ -169,17 +259,18 @@ class GalleryDisplay(PictureRows):
 
         Returns
         -------
-        GalleryDisplay
+        MistakeGalleryDisplay
             Drawn.
 
         Raises
         ------
         ValueError
-            If a length differs from that of `X`, or there is no mistake to show.
+            If a length or shape does not fit, or there is no mistake to show.
         """
-        y_true, proba, classes = np.asarray(y_true), np.asarray(proba), np.asarray(classes)
+        y_true, classes = np.asarray(y_true), np.asarray(classes)
         ids = np.arange(len(y_true)) if ids is None else np.asarray(ids)
-        same_length(X, y_true=y_true, proba=proba, ids=ids)
+        same_length(X, y_true=y_true, ids=ids)
+        proba = check_proba("MistakeGalleryDisplay", y_true, proba, classes)
         called, confidence = classes[proba.argmax(1)], proba.max(1)
         rows = []
         for name in np.unique(y_true[called != y_true]):
@@ -190,48 +281,7 @@ class GalleryDisplay(PictureRows):
                 (f"{name}\n({len(wrong)} mistaken)", list(zip(read_rows(X, chosen), captions)))
             )
         if not rows:
-            raise ValueError("GalleryDisplay.from_mistakes found no mistake to show.")
-        return cls(rows).plot()
-
-    @classmethod
-    def from_steps(cls, pipeline, X):
-        """Draw the first images of `X` as each preprocessing step of a Pipeline leaves them.
-
-        Parameters
-        ----------
-        pipeline : sklearn.pipeline.Pipeline
-            Fitted. Steps are followed as long as what they return are images.
-        X : array-like
-            A few images or file names, as the Pipeline takes them; each is a row.
-
-        Returns
-        -------
-        GalleryDisplay
-            Drawn.
-
-        Raises
-        ------
-        ValueError
-            If `pipeline` is no Pipeline, or none of its steps returns images.
-        """
-        if not isinstance(pipeline, Pipeline):
-            raise ValueError(
-                f"GalleryDisplay.from_steps takes a Pipeline; got {type(pipeline).__name__}."
-            )
-        stages = [("input", X)] if are_images(X) else []
-        for name, step in pipeline.steps:
-            if not hasattr(step, "transform") or hasattr(step, "predict"):
-                break
-            X = step.transform(X)
-            if not are_images(X):
-                break
-            stages.append((name, X))
-        if not stages:
-            raise ValueError("GalleryDisplay.from_steps found no step that returns images.")
-        arrays = [(name, np.asarray(images)) for name, images in stages]
-        rows = [
-            ("", [(images[k], name) for name, images in arrays]) for k in range(len(arrays[0][1]))
-        ]
+            raise ValueError("MistakeGalleryDisplay found no mistake to show.")
         return cls(rows).plot()
 
 
@@ -252,11 +302,6 @@ def read_rows(X, rows):
     if not are_images(X):
         raise ValueError(f"A gallery needs images or file names; got {type(X).__name__}.")
     return np.asarray(X[rows])
-
-
-def are_images(X):
-    """Tell whether `X` is an ImageSequence or an array (n, height, width[, n_channels])."""
-    return is_image_sequence(X) or (isinstance(X, np.ndarray) and X.ndim in (3, 4))
 
 
 def _shown(image, like):

@@ -1,23 +1,31 @@
 """Grad-CAM: which part of a galaxy decided."""
 
+import textwrap
+
 import numpy as np
 import torch
 
 from galaxy_sklearn._optional import import_optional
+from galaxy_sklearn._validation import validate_images
 from galaxy_sklearn.inspection._fitted import split_pipeline
+
+_SKEW = 3  # factor by which the sides of maps may differ from those of images, for rounding
 
 
 def grad_cam(estimator, X, *, target=None):
-    """Return how much each part of an image speaks for a class.
+    """Return how much each part of an image speaks for a class, or for an answer.
 
     Parameters
     ----------
-    estimator : fitted GalaxyClassifier, or Pipeline ending in one
-        Its network must have a `cam_layer`.
+    estimator : fitted GalaxyClassifier or VoteFractionRegressor, or what ends in one
+        A Pipeline, a `PseudoLabelClassifier`, a `FixMatchClassifier` or a search. The network
+        must have a `cam_layer`.
     X : array-like or ImageSequence of n_samples images
         What the estimator takes; all are held in memory.
     target : label or array-like of shape (n_samples,), default=None
-        Class to explain, one for all or one each; None explains the predicted class.
+        What to explain, one for all or one each: a class, or an answer of the regressor by its
+        name or by the number of its column; None explains the class predicted, or the answer
+        predicted to get most votes.
 
     Returns
     -------
@@ -29,46 +37,96 @@ def grad_cam(estimator, X, *, target=None):
     Raises
     ------
     ValueError
-        If the estimator holds no fitted network, the network has no convolutional layer to look
-        at, or a target is not among the classes.
+        If the estimator holds no fitted network that predicts classes or votes, the network has
+        no convolutional layer with maps of the image to look at, or a target is not among the
+        classes or answers.
 
     References
     ----------
     Selvaraju et al. (2017), ICCV, eqs. 1-2.
     """
-    attr = import_optional("captum.attr", extra="inspect", feature="Grad-CAM")
-    last, images = split_pipeline(estimator, X)
+    maps, views, _ = _explain(estimator, X, target)
+    return maps, views
+
+
+def _explain(estimator, X, target):
+    """Return what `grad_cam` does, and for each image what is explained, to be read."""
+    last, X = split_pipeline(estimator, X)
+    images = np.asarray(validate_images(last, X, reset=False))
     model = last.net_.module_
-    if model.network.cam_layer is None:
+    layer = getattr(model.network, "cam_layer", None)
+    if layer is None:
         raise ValueError(
-            f"Grad-CAM needs a convolutional network; {type(model.network).__name__} has none."
+            f"Grad-CAM needs a convolutional network with maps of the whole image; "
+            f"{type(model.network).__name__} has none."
         )
-    labels = last.predict(images) if target is None else np.broadcast_to(target, len(images))
-    unknown = np.setdiff1d(labels, last.classes_)
-    if len(unknown):
-        raise ValueError(
-            f"Grad-CAM: {unknown.tolist()[0]!r} is not among the classes {last.classes_.tolist()}."
-        )
-    codes = torch.from_numpy(np.searchsorted(last.classes_, labels))
-    device = model.mean.device
-    explainer = attr.LayerGradCam(model.network, model.network.cam_layer)
-    maps, views = [], []
-    for start in range(0, len(images), 32):
-        raw = torch.from_numpy(np.ascontiguousarray(images[start : start + 32])).to(device)
-        seen = model.plain_view(model.standardise(raw, torch.contiguous_format))
-        heat = explainer.attribute(
-            seen, target=codes[start : start + 32].to(device), relu_attributions=True
-        )
-        heat = torch.nn.functional.interpolate(
-            heat.detach().float(), seen.shape[2:], mode="bilinear", align_corners=False
-        )
-        maps.append(heat[:, 0].cpu().numpy())
-        views.append(seen.detach().cpu().numpy().transpose(0, 2, 3, 1))
+    codes, titles = _targets(last, images, target)
+    attr = import_optional("captum.attr", extra="inspect", feature="Grad-CAM")
+    explainer = attr.LayerGradCam(model.network, layer)
+    parts = [slice(start, start + 32) for start in range(0, len(images), 32)]
+    maps, views = zip(*(_batch_maps(explainer, model, images[part], codes[part]) for part in parts))
     maps, views = np.concatenate(maps), np.concatenate(views)
     highest = maps.max((1, 2), keepdims=True)
     low, high = np.percentile(views, [0.5, 99.8])
     views = ((views - low) / max(high - low, 1e-12)).clip(0, 1)
-    return maps / np.where(highest > 0, highest, 1), views
+    return maps / np.where(highest > 0, highest, 1), views, titles
+
+
+def _targets(last, images, target):
+    """Return the number of the output to explain for each image, and what it is and says."""
+    if hasattr(last, "classes_"):
+        predicted, names, form = last.predict_proba(images), last.classes_.tolist(), ".0%"
+    elif hasattr(last, "n_outputs_"):
+        predicted, form = last.predict(images).reshape(len(images), -1), ".2f"
+        names = list(last.answers_ or range(last.n_outputs_))
+    else:
+        raise ValueError(
+            f"Grad-CAM explains classes or votes; {type(last).__name__} predicts neither."
+        )
+    if target is None:
+        codes = predicted.argmax(1)
+    else:
+        known = {name: code for code, name in enumerate(names)}
+        if not hasattr(last, "classes_"):
+            known = {code: code for code in range(len(names))} | known
+        wanted = np.broadcast_to(np.asarray(target), len(images)).tolist()
+        unknown = [one for one in wanted if one not in known]
+        if unknown:
+            what = "classes" if hasattr(last, "classes_") else "answers"
+            raise ValueError(f"Grad-CAM: {unknown[0]!r} is not among the {what} {names}.")
+        codes = np.array([known[one] for one in wanted])
+    values = predicted[np.arange(len(images)), codes]
+    titles = [
+        f"{textwrap.fill(str(names[code]), 18)}\n{value:{form}}"
+        for code, value in zip(codes, values)
+    ]
+    return codes, titles
+
+
+def _batch_maps(explainer, model, images, codes):
+    """Return maps and views of one batch; raise ValueError where maps are none of the images."""
+    device = model.mean.device
+    raw = torch.from_numpy(np.ascontiguousarray(images)).to(device)
+    seen = model.plain_view(model.standardise(raw, torch.contiguous_format))
+    codes = torch.from_numpy(codes).to(device)
+    heat = explainer.attribute(seen, target=codes, relu_attributions=True).detach().float()
+    if not _are_maps_of(heat, seen):
+        raise ValueError(
+            f"Grad-CAM needs one feature map an image, laid out as the image is; that of "
+            f"{type(model.network).__name__} has shape {tuple(heat.shape)} for images "
+            f"{tuple(seen.shape)}, as the tokens of a transformer do."
+        )
+    heat = torch.nn.functional.interpolate(
+        heat, seen.shape[2:], mode="bilinear", align_corners=False
+    )
+    return heat[:, 0].cpu().numpy(), seen.detach().cpu().numpy().transpose(0, 2, 3, 1)
+
+
+def _are_maps_of(heat, seen):
+    if heat.ndim != 4 or len(heat) != len(seen):
+        return False
+    height, width = (map_side / side for map_side, side in zip(heat.shape[2:], seen.shape[2:]))
+    return 1 / _SKEW < height / width < _SKEW
 
 
 class GradCamDisplay:
@@ -98,11 +156,11 @@ class GradCamDisplay:
 
     @classmethod
     def from_estimator(cls, estimator, X, *, target=None):
-        """Explain and draw; see `grad_cam` for the parameters and errors."""
-        maps, views = grad_cam(estimator, X, target=target)
-        proba = np.asarray(estimator.predict_proba(X))
-        names = np.asarray(estimator.classes_)[proba.argmax(1)]
-        titles = [f"{name}\n{share:.0%}" for name, share in zip(names, proba.max(1))]
+        """Explain and draw; see `grad_cam` for the parameters and errors.
+
+        Above each galaxy stand the class or answer explained and its predicted share.
+        """
+        maps, views, titles = _explain(estimator, X, target)
         return cls(maps, views, titles=titles).plot()
 
     def plot(self):

@@ -5,7 +5,7 @@ from sklearn.metrics import auc, confusion_matrix, roc_curve
 from sklearn.preprocessing import label_binarize
 from sklearn.utils.multiclass import unique_labels
 
-from galaxy_sklearn.inspection._fitted import axes
+from galaxy_sklearn.inspection._fitted import axes, check_proba
 from galaxy_sklearn.metrics import classification_summary, reliability_curve
 
 _DARK = 0.6  # share of a row above which its number is drawn in white
@@ -42,8 +42,18 @@ class ConfusionMatrixDisplay:
 
     @classmethod
     def from_predictions(cls, y_true, y_pred, *, labels=None, ax=None):
-        """Draw predictions against the truth; `labels` gives the order of the classes."""
-        labels = unique_labels(y_true, y_pred) if labels is None else np.asarray(labels)
+        """Draw predictions against the truth; `labels` gives the order of the classes.
+
+        Raises ValueError if a class occurs that is not among `labels`.
+        """
+        occurring = unique_labels(y_true, y_pred)
+        labels = occurring if labels is None else np.asarray(labels)
+        missing = np.setdiff1d(occurring, labels)
+        if len(missing):
+            raise ValueError(
+                f"ConfusionMatrixDisplay: the class {missing.tolist()[0]!r} occurs, but is not "
+                f"among the labels {labels.tolist()}."
+            )
         return cls(confusion_matrix(y_true, y_pred, labels=labels), labels).plot(ax=ax)
 
     def plot(self, ax=None):
@@ -152,9 +162,10 @@ class RocCurvesDisplay:
         """Draw probabilities (n_samples, n_classes) against the truth.
 
         Classes that do not occur in `y_true`, or that are all of it, have no curve. Raises
-        ValueError if none is left.
+        ValueError if none is left, or `proba` has another shape.
         """
-        y_true, proba, classes = np.asarray(y_true), np.asarray(proba), np.asarray(classes)
+        y_true, classes = np.asarray(y_true), np.asarray(classes)
+        proba = check_proba("RocCurvesDisplay", y_true, proba, classes)
         truth = label_binarize(y_true, classes=classes)
         if len(classes) == 2:
             truth = np.hstack([1 - truth, truth])

@@ -58,6 +58,7 @@ class Dieleman(nn.Module):
     Dieleman, Willett & Dambre (2015), MNRAS 450, 1441, sections 6 and 7.
     """
 
+    cam_layer = None  # its maps are of sixteen turned parts, none of the whole image
     dtype = None
 
     def __init__(
@@ -93,11 +94,6 @@ class Dieleman(nn.Module):
     @staticmethod
     def _convolution(fan_in, fan_out, kernel_size):
         return nn.Conv2d(fan_in, fan_out, kernel_size), nn.ReLU(inplace=True)
-
-    @property
-    def cam_layer(self):
-        """The last feature maps, of all sixteen views."""
-        return self.convolutions[-1]
 
     def views(self, x):
         """Return the sixteen views (n, 16, n_channels, part, part) of images."""

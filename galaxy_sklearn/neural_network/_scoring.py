@@ -1,9 +1,11 @@
 """Any score of scikit-learn on predictions that are already there."""
 
 import numpy as np
+import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.metrics import check_scoring
 
+from galaxy_sklearn.augmentation._views import prediction_views
 from galaxy_sklearn.neural_network._vote_targets import rmse
 
 
@@ -121,3 +123,31 @@ def fractions_score(scoring, predicted, truth, weights):
         )
     known = KnownFractions(predicted)
     return check_scoring(known, scoring)(known, np.arange(len(truth)), truth)
+
+
+def outputs_and_loss(net, dataset, batches):
+    """Return a net's outputs for the plain views of some images, and what training lowers.
+
+    Parameters
+    ----------
+    net : TrainingNet
+        Being trained.
+    dataset : LabelledImages
+        Whose targets and weights the loss takes.
+    batches : iterable of ndarray
+        Its raw images.
+
+    Returns
+    -------
+    outputs : ndarray of shape (n_samples, n_outputs)
+        As `TrainingNet.outputs` returns them.
+    loss : float
+        The criterion's, over all samples at once.
+    """
+    views, raw = prediction_views(None), []
+    with net.module_.register_forward_hook(lambda *call: raw.append(call[2].cpu().double())):
+        outputs = [net.outputs(batch, views) for batch in batches]
+    targets, weights = torch.from_numpy(dataset.targets), torch.from_numpy(dataset.weights)
+    with torch.inference_mode():
+        loss = net.criterion_.eval()(torch.cat(raw), targets, weights)
+    return np.concatenate(outputs), float(loss)

@@ -17,13 +17,12 @@ from galaxy_sklearn._validation import (
     validate_images,
     validate_sample_weight,
 )
-from galaxy_sklearn.augmentation._views import prediction_views
 from galaxy_sklearn.galaxy_zoo._convert import convert_array
 from galaxy_sklearn.galaxy_zoo._samples import clean_samples
 from galaxy_sklearn.galaxy_zoo._tree import KINDS, DecisionTree
 from galaxy_sklearn.neural_network._base import ImageNetEstimator
 from galaxy_sklearn.neural_network._classifier import GalaxyClassifier
-from galaxy_sklearn.neural_network._scoring import fractions_score
+from galaxy_sklearn.neural_network._scoring import fractions_score, outputs_and_loss
 from galaxy_sklearn.neural_network._vote_distribution import VoteDistribution
 from galaxy_sklearn.neural_network._vote_targets import (
     DIRICHLET,
@@ -329,6 +328,7 @@ restart_scores_, history_, net_
         if held_out is not None:
             validate = self._validator(self._dataset(images, targets, weights, held_out))
         dataset = self._dataset(images, targets, weights, training)
+        self._check_unnormalized_steps(len(dataset))
         self._train(dataset, self.n_outputs_, validate=validate, X_unlabeled=X_unlabeled)
         return self
 
@@ -354,6 +354,14 @@ restart_scores_, history_, net_
             self._target_mean, self._target_scale = target_statistics(targets, weights)
         return images, rows, targets, weights
 
+    def _check_unnormalized_steps(self, n_samples):
+        _, n_steps = self._length(n_samples)
+        if 0 < n_steps <= self.unnormalized_steps:
+            raise ValueError(
+                f"{type(self).__name__}: unnormalized_steps={self.unnormalized_steps} leaves none "
+                f"of the {n_steps} steps of training to normalised outputs, which it predicts with."
+            )
+
     def _split(self, rows, weights):
         if not self.early_stopping:
             return rows, None
@@ -368,17 +376,13 @@ restart_scores_, history_, net_
             ) from error
 
     def _validator(self, dataset):
-        views = prediction_views(None)
         kind = "counts" if self.loss == DIRICHLET else "path"
         truth = as_fractions(self, dataset.targets, kind)
 
         def validate(net):
-            outputs = [net.outputs(batch, views) for batch in self._batches(dataset.images)]
-            means = self._means(np.concatenate(outputs))
-            return {
-                "valid_loss": rmse(means, truth, dataset.weights),
-                "valid_score": fractions_score(self.scoring, means, truth, dataset.weights),
-            }
+            outputs, loss = outputs_and_loss(net, dataset, self._batches(dataset.images))
+            score = fractions_score(self.scoring, self._means(outputs), truth, dataset.weights)
+            return {"valid_loss": loss, "valid_score": score}
 
         return validate
 
@@ -432,7 +436,9 @@ restart_scores_, history_, net_
         X : array-like or ImageSequence
             Images of the shape and pixel kind seen in `fit`.
         scheme : str or dict, default="zhu2019"
-            Cuts on the predicted fractions, see `galaxy_sklearn.galaxy_zoo.clean_samples`.
+            Cuts on the predicted fractions, see `galaxy_sklearn.galaxy_zoo.clean_samples`:
+            ``"walmsley2022"`` for GZ DECaLS. Cuts on numbers of votes hold, since a prediction is
+            for endlessly many volunteers.
 
         Returns
         -------
@@ -447,7 +453,9 @@ restart_scores_, history_, net_
             As in `clean_samples` and `predict`.
         """
         votes = np.clip(self.predict(X), 0, None)
-        return clean_samples(votes, scheme=scheme, tree=tree_of(self), tolerance=np.inf)
+        return clean_samples(
+            votes, scheme=scheme, tree=tree_of(self), n_votes=np.inf, tolerance=np.inf
+        )
 
     @available_if(has_distribution)
     def predict_distribution(self, X):

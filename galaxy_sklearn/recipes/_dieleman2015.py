@@ -36,13 +36,14 @@ def dieleman2015(**params):
     """Return the best single network of the winner of the Galaxy Challenge.
 
     Published by Dieleman, Willett & Dambre (2015): the central 207 of 424 pixels at 69 x 69, cut
-    into 16 views of 45 x 45 pixels; any rotation, mirror images, zoom between 1 / 1.3 and 1.3, shifts by up to 4 of the 424 pixels and
-    noise along the first component of the colours, in one resampling; outputs rectified and
-    divided by their sum for each question, but not in the first chunk of 10,000 images, in which
-    training would sometimes stick; MSE; SGD with Nesterov momentum 0.9, batches of 16, 2,500
-    chunks (1,562,500 steps), a rate of 0.04, divided by 10 after 1,800 and 2,300 chunks, which are
-    shares of `max_steps` here; no weight decay; prediction averaged over 60 views (ten rotations,
-    three zooms, mirror images). Steps and rates are in the released code too.
+    into 16 views of 45 x 45 pixels; any rotation, mirror images, zoom between 1 / 1.3 and 1.3,
+    shifts by up to 4 of the 424 pixels and noise along the first component of the colours, in one
+    resampling; outputs rectified and divided by their sum for each question, but not in the first
+    chunk of 10,000 images, in which training would sometimes stick; MSE; SGD with Nesterov momentum
+    0.9, batches of 16, 2,500 chunks (1,562,500 steps), a rate of 0.04, divided by 10 after 1,800
+    and 2,300 chunks, which are shares of `max_steps` here; no weight decay; prediction averaged
+    over 60 views (ten rotations, three zooms, mirror images). Steps and rates are in the released
+    code too.
 
     Filled in: PyTorch's initialisation in place of one tuned by layer, biases shared by all
     positions of a convolution, pixels not clipped to [0, 1] after the colour noise; of a training
