@@ -40,7 +40,8 @@ class PseudoLabelClassifier(PoolClassifier):
     estimator : estimator
         Any classifier with `fit` and `predict_proba`, or a Pipeline that ends in one. It is
         cloned. An unfitted pretrainer in the `pretrained` of a GalaxyClassifier is fitted once,
-        before the rounds, on all that may get a label.
+        before the rounds, on all that may get a label. What labels the pool is a
+        GalaxyClassifier's moving average of the weights (its `ema_decay`): a mean teacher.
     threshold : float or "auto", default="auto"
         Confidence (probability of the most probable class) above which a label is kept.
         ``"auto"`` finds it in each round on labels that are held out: the lowest at which
