@@ -2,6 +2,7 @@
 
 import numpy as np
 from PIL import Image
+from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -9,6 +10,16 @@ from sklearn.preprocessing import FunctionTransformer
 from galaxy_sklearn import GalaxyClassifier
 from galaxy_sklearn.decomposition import AutoencoderPretrainer
 from galaxy_sklearn.semi_supervised import PseudoLabelClassifier
+
+
+def some_irises():
+    """Return shuffled irises, their classes, and these with all but the first 20 unlabelled."""
+    X, y = load_iris(return_X_y=True)
+    order = np.random.default_rng(0).permutation(len(y))
+    X, y = X[order], y[order]
+    masked = y.copy()
+    masked[20:] = -1
+    return X, y, masked
 
 
 def linear(**params):

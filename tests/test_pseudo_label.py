@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import sklearn
+from self_training import some_irises
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.datasets import load_iris, make_blobs
+from sklearn.datasets import make_blobs
 from sklearn.ensemble import StackingClassifier
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.naive_bayes import GaussianNB
@@ -22,12 +23,7 @@ PLAIN = {"max_divergence": None, "max_iter": 10}
 
 @pytest.fixture(scope="module")
 def iris():
-    X, y = load_iris(return_X_y=True)
-    order = np.random.default_rng(0).permutation(len(y))
-    X, y = X[order], y[order]
-    masked = y.copy()
-    masked[20:] = -1
-    return X, y, masked
+    return some_irises()
 
 
 class Confirmer(ClassifierMixin, BaseEstimator):

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+from self_training import some_irises
 from sklearn.base import clone
-from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
 from galaxy_sklearn.semi_supervised import PseudoLabelClassifier
@@ -14,12 +14,7 @@ PLAIN = {"max_divergence": None, "max_iter": 10}
 
 @pytest.fixture(scope="module")
 def iris():
-    X, y = load_iris(return_X_y=True)
-    order = np.random.default_rng(0).permutation(len(y))
-    X, y = X[order], y[order]
-    masked = y.copy()
-    masked[20:] = -1
-    return X, y, masked
+    return some_irises()
 
 
 @pytest.mark.parametrize("names", [["a", "bb", "ccc"], [0, 5, 9], [2.0, 3.0, 4.0]])

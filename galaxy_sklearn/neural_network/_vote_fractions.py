@@ -32,6 +32,7 @@ from galaxy_sklearn.neural_network._vote_targets import (
     has_tree,
     loss_targets,
     read_targets,
+    require_normalized_steps,
     rmse,
     target_statistics,
     tree_of,
@@ -328,7 +329,7 @@ restart_scores_, history_, net_
         if held_out is not None:
             validate = self._validator(self._dataset(images, targets, weights, held_out))
         dataset = self._dataset(images, targets, weights, training)
-        self._check_unnormalized_steps(len(dataset))
+        require_normalized_steps(self, self._length(len(dataset))[1])
         self._train(dataset, self.n_outputs_, validate=validate, X_unlabeled=X_unlabeled)
         return self
 
@@ -353,14 +354,6 @@ restart_scores_, history_, net_
         if reset:
             self._target_mean, self._target_scale = target_statistics(targets, weights)
         return images, rows, targets, weights
-
-    def _check_unnormalized_steps(self, n_samples):
-        _, n_steps = self._length(n_samples)
-        if 0 < n_steps <= self.unnormalized_steps:
-            raise ValueError(
-                f"{type(self).__name__}: unnormalized_steps={self.unnormalized_steps} leaves none "
-                f"of the {n_steps} steps of training to normalised outputs, which it predicts with."
-            )
 
     def _split(self, rows, weights):
         if not self.early_stopping:
@@ -436,9 +429,8 @@ restart_scores_, history_, net_
         X : array-like or ImageSequence
             Images of the shape and pixel kind seen in `fit`.
         scheme : str or dict, default="zhu2019"
-            Cuts on the predicted fractions, see `galaxy_sklearn.galaxy_zoo.clean_samples`:
-            ``"walmsley2022"`` for GZ DECaLS. Cuts on numbers of votes hold, since a prediction is
-            for endlessly many volunteers.
+            Cuts on the predicted fractions, see `galaxy_sklearn.galaxy_zoo.clean_samples`. Those
+            on numbers of votes hold: a prediction is for endlessly many volunteers.
 
         Returns
         -------

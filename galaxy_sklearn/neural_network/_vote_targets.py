@@ -103,6 +103,16 @@ def _read_table(estimator, y):
     return values, answers, flat
 
 
+def require_normalized_steps(estimator, n_steps):
+    """Raise ValueError if no step of training would be left to normalised outputs."""
+    if 0 < n_steps <= estimator.unnormalized_steps:
+        raise ValueError(
+            f"{type(estimator).__name__}: unnormalized_steps={estimator.unnormalized_steps} leaves "
+            f"none of the {n_steps} steps of training to normalised outputs, which it predicts "
+            f"with."
+        )
+
+
 def as_fractions(estimator, values, kind=None):
     """Return targets as what `predict` returns: path-weighted fractions, where there is a tree."""
     tree = tree_of(estimator)
