@@ -1,5 +1,6 @@
 """Labelled images and the batches they come in."""
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from galaxy_sklearn._validation import is_image_sequence, require_finite
 
 STATISTICS_SAMPLE = 4096  # images that the pixel statistics are taken from
 FIELD_SAMPLE = 512  # images that the field of view is taken from
+KEPT_BYTES = 512 * 2**20  # so many pixels are kept in memory between epochs, not decoded again
 
 
 def read_rows(images, rows):
@@ -19,6 +21,14 @@ def read_rows(images, rows):
     if is_image_sequence(images):
         return images.read(rows)
     return images[rows]
+
+
+def decode_once(images):
+    """Return images that are to be read in every epoch, kept in memory if they are few."""
+    if not is_image_sequence(images):
+        return images
+    size = math.prod(images.shape) * images.dtype.itemsize
+    return images.in_memory() if size <= KEPT_BYTES else images
 
 
 def to_tensor(batch, device):
@@ -34,7 +44,7 @@ class LabelledImages(Dataset):
     Parameters
     ----------
     images : ndarray or ImageSequence of shape (n, height, width, n_channels)
-        Raw pixels.
+        Raw pixels; a sequence is decoded in the first epoch only, unless it is large.
     targets : ndarray of shape (n, ...)
         What the loss compares with.
     weights : ndarray of shape (n,)
@@ -44,6 +54,9 @@ class LabelledImages(Dataset):
     images: object
     targets: np.ndarray
     weights: np.ndarray
+
+    def __post_init__(self):
+        self.images = decode_once(self.images)
 
     def __len__(self):
         return len(self.targets)

@@ -13,6 +13,7 @@ from galaxy_sklearn.images._concatenated import ConcatenatedSource
 from galaxy_sklearn.images._constructors import Constructors
 from galaxy_sklearn.images._decode import UnreadableError
 from galaxy_sklearn.images._failures import FailureLog
+from galaxy_sklearn.images._memory import MemorySource
 from galaxy_sklearn.images._rows import select_rows
 from galaxy_sklearn.images._sources import ArraySource
 from galaxy_sklearn.images._threads import Workers
@@ -192,8 +193,14 @@ class ImageSequence(Constructors):
         Raises UnreadableError if it cannot be read.
         """
         images = self._stored()
-        row = images.source_row(place)
-        return images._through_chain(images.source.read(row), row)
+        return images.decode(images.source_row(place))
+
+    def decode(self, row):
+        """Return the image at `row` of the source, through the chain.
+
+        Raises UnreadableError if it cannot be read.
+        """
+        return self._through_chain(self.source.read(row), row)
 
     def source_row(self, place):
         """Return the row in the source of the image at `place`."""
@@ -245,6 +252,19 @@ class ImageSequence(Constructors):
         self._log.add(failures)
         self._warn()
         return stored
+
+    def in_memory(self):
+        """Return the same images, each decoded when it is first read and then kept in memory.
+
+        Returns
+        -------
+        ImageSequence
+            Nothing is read yet; itself, if its pixels need no decoding.
+        """
+        images = self._stored()
+        if images._read_many is not None:
+            return self
+        return images._derived(source=MemorySource(images), chain=())
 
     # Inside
 
@@ -364,14 +384,13 @@ class ImageSequence(Constructors):
         """Return (image, None), or (None, failure) where `on_error` lets it pass."""
         row = int(row)
         try:
-            image = self.source.read(row)
+            return self.decode(row), None
         except UnreadableError as error:
             if self.on_error == "blank":
                 return None, (row, self.source.name(row), str(error))
             raise ImageReadError(
                 f"ImageSequence cannot read row {row}, {self.source.name(row)!r}: {error}."
             ) from error
-        return self._through_chain(image, row), None
 
     def _through_chain(self, image, row):
         try:

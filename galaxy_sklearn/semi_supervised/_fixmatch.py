@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.base import clone
 
 from galaxy_sklearn._training.consistency import ConsistencyNet
+from galaxy_sklearn._training.data import decode_once
 from galaxy_sklearn._validation import (
     NON_NEGATIVE,
     POSITIVE_INT,
@@ -197,7 +198,7 @@ class FixMatchClassifier(PoolClassifier):
         shares = np.bincount(codes, weights=weights)
         strong = self.strong_augmentation
         return ConsistencyNet, {
-            "pool": pool,
+            "pool": decode_once(pool),
             "strong": StrongAugmentation() if strong == "strong" else strong,
             "ratio": self.ratio,
             "threshold": self.threshold,
