@@ -17,20 +17,17 @@ import argparse
 from time import perf_counter
 
 import numpy as np
-from bench_efigi import labelled_files
+from bench_efigi import TARGETS, TTA, labelled_images
 from galaxy_zoo import all_images, labelled_split, report
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import recall_score
-from sklearn.model_selection import RepeatedStratifiedKFold
 from sklearn.pipeline import make_pipeline
 
 from galaxy_sklearn import GalaxyClassifier
 from galaxy_sklearn.decomposition import AutoencoderPretrainer, ContrastivePretrainer
 from galaxy_sklearn.metrics import expected_calibration_error
-from galaxy_sklearn.preprocessing import CenterCrop, ImageReader, Resize
+from galaxy_sklearn.preprocessing import CenterCrop, Resize
 from galaxy_sklearn.semi_supervised import FixMatchClassifier, PseudoLabelClassifier
-
-TTA = ["d4", 0.87, 1.0, 1.13]
 
 
 class Entrants:
@@ -139,12 +136,10 @@ def evaluate(name, model, X, y, seconds, **facts):
 
 
 def efigi(options):
-    files, labels = labelled_files(options.target)
-    X = np.asarray(make_pipeline(ImageReader(), Resize(128)).fit_transform(files))
+    X, labels, folds = labelled_images(options.target)
     images, _ = all_images(options.cache)
     pool = make_pipeline(CenterCrop(94), Resize(128)).fit_transform(images)
     pool = pool.cache(f"{options.cache}-efigi-pool", verbose=1)
-    folds = list(RepeatedStratifiedKFold(n_splits=5, n_repeats=4, random_state=0).split(X, labels))
     entrants = Entrants(pool, options.steps, options.steps_before)
     for fold in options.folds:
         train, test = folds[fold]
@@ -209,7 +204,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("task", choices=["efigi", "few", "shift"])
     parser.add_argument("--cache", default="galaxy-zoo-cache")
-    parser.add_argument("--target", default="hubble8", choices=["hubble8", "esi"])
+    parser.add_argument("--target", default="hubble8", choices=TARGETS)
     parser.add_argument("--folds", type=int, nargs="+", default=[0], help="of EFIGI, or seeds")
     parser.add_argument("--labels", type=int, nargs="+", default=[20, 100, 500])
     parser.add_argument("--steps", type=int, default=None)

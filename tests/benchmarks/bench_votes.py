@@ -219,7 +219,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=300.0, help="training time of a network")
     parser.add_argument("--before", type=float, default=None, help="seconds of training before")
     parser.add_argument("--repeats", type=int, default=1, help="of the five folds")
-    parser.add_argument("--folds", type=int, default=None, help="stop after so many; default all")
+    parser.add_argument("--folds", type=int, nargs="+", default=None, help="numbers; default all")
     parser.add_argument("--limit", type=int, default=None, help="galaxies, for trying it out")
     parser.add_argument("--only", nargs="*", choices=NAMES, default=NAMES)
     options = parser.parse_args()
@@ -229,17 +229,18 @@ def main():
     rows, others = shuffle(np.flatnonzero(n_known)), shuffle(np.flatnonzero(n_known == 0))
     rows, others = rows[: options.limit], others[: options.limit]
     splitter = RepeatedStratifiedKFold(n_splits=5, n_repeats=options.repeats, random_state=0)
-    folds = list(splitter.split(rows, n_known[rows]))[: options.folds]
+    folds = dict(enumerate(splitter.split(rows, n_known[rows])))
+    folds = {number: folds[number] for number in options.folds or folds}
     before = options.before or options.seconds
     for name, model in entrants(options.only, images, codes, others, before):
         results = []
-        for fold, (train, test) in enumerate(folds):
+        for fold, (train, test) in folds.items():
             train, test = rows[train], rows[test]
             parts = images[train], images[test], votes[train], votes[test]
             results.append(run(name, model, parts, seconds=options.seconds, fold=fold))
         means = {key: float(np.mean([one[key] for one in results])) for key in results[0]}
         errors = [one["rmse"] for one in results]
-        report(f"{name}_mean", folds=len(folds), rmse_interval=interval(errors), **means)
+        report(f"{name}_mean", folds=list(folds), rmse_interval=interval(errors), **means)
 
 
 if __name__ == "__main__":
