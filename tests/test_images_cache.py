@@ -11,10 +11,13 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
 
 from galaxy_sklearn.exceptions import ImageReadWarning
 from galaxy_sklearn.images import ImageSequence
 from galaxy_sklearn.images import _sources as sources
+from galaxy_sklearn.preprocessing import CenterCrop, ImageReader, Resize
 
 N = 9
 
@@ -226,6 +229,16 @@ def test_filled_at_first_reading_after_the_whole_chain(tmp_path, paths, pixels, 
     np.testing.assert_array_equal(twin[:N].read(), pixels[:, :4, :4])
     assert decoded == []
     assert twin.names == all_paths
+
+
+def test_pipelines_find_what_others_decoded(tmp_path, paths, decoded):
+    pipe = make_pipeline(ImageReader(cache=tmp_path / "out"), Resize(4), CenterCrop(2))
+    expected = np.asarray(pipe.fit_transform(paths))
+    decoded.clear()
+    np.testing.assert_array_equal(clone(pipe).fit_transform(paths), expected)
+    np.testing.assert_array_equal(pipe.transform(paths), expected)
+    assert len(entries(tmp_path / "out")) == 1
+    assert set(decoded) <= {paths[0]}  # one is looked at for its size
 
 
 def test_kept_rows_are_the_ones_stored(tmp_path, paths, pixels):

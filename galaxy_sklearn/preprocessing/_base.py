@@ -83,7 +83,9 @@ class ImageTransformer(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         images = validate_images(self, X, reset=False, any_size=True)
         if is_image_sequence(images):
-            return images.map(copy.copy(self))
+            step = copy.copy(self)
+            vars(step).pop("_parent_callback_ctx", None)  # a Pipeline's, of one call alone
+            return images.map(step)
         return as_given(self.transform_images(images), X)
 
     def transform_images(self, images):
