@@ -27,27 +27,36 @@ WU = ("wu2022_simple_cnn", "wu2022_vgg16", "wu2022_resnet18", "wu2022_inception_
 TTA = ["d4", 0.87, 1.0, 1.13]
 
 
-def labelled_files(target):
-    """Return file names and classes of the galaxies that have a class of `target`.
-
-    ``"esi_of_wu"`` is the definition of Wu (2022), in which S is the stage 5 alone.
-    """
+def read_table():
+    """Return EFIGI's table and an array of the images, enlarged to 128 pixels."""
     folder = data_folder() / "efigi"
     table = pd.read_csv(folder / "labels.csv")
-    if target == "esi_of_wu":
-        target = "esi"
-        table = table[(table["esi"] != "S") | (table["T"] == 5)]
-    table = table[table[target].notna()]
     files = [str(folder / "images" / f"{name}.jpg") for name in table["PGCname"]]
-    return np.array(files, dtype=object), table[target].to_numpy(dtype=str)
+    return table, np.asarray(make_pipeline(ImageReader(), Resize(128)).fit_transform(files))
 
 
-def labelled_images(target):
-    """Return images of 128 pixels and classes, and twenty splits: five folds, four times."""
-    files, labels = labelled_files(target)
-    images = np.asarray(make_pipeline(ImageReader(), Resize(128)).fit_transform(files))
+def labelled_rows(table, target):
+    """Return rows and classes of the galaxies that have a class of `target`, and twenty splits.
+
+    ``"esi_of_wu"`` is the definition of Wu (2022), in which S is the stage 5 alone. The splits are
+    five folds, four times.
+    """
+    labels = table["esi" if target == "esi_of_wu" else target]
+    known = labels.notna()
+    if target == "esi_of_wu":
+        known &= (labels != "S") | (table["T"] == 5)
+    labels = labels[known].to_numpy(dtype=str)
     folds = RepeatedStratifiedKFold(n_splits=5, n_repeats=4, random_state=0)
-    return images, labels, list(folds.split(images, labels))
+    return np.flatnonzero(known), labels, list(folds.split(labels, labels))
+
+
+def attributes(table):
+    """Return the stage and the other attributes of all galaxies, NaN where they are not known."""
+    names = [name.removesuffix("_inf") for name in table.columns if name.endswith("_inf")]
+    values = table[names].to_numpy(float)
+    absent = values == -1  # a stage can be -1
+    absent[:, names.index("T")] = False
+    return np.where(absent, np.nan, values)
 
 
 def interval(values, bootstraps=10_000, seed=0):
@@ -83,7 +92,9 @@ def main():
     parser.add_argument("--minutes", type=float, default=None, help="each model's own length else")
     parser.add_argument("--only", nargs="+", default=None, help="names; all without it")
     options = parser.parse_args()
-    images, labels, splits = labelled_images(options.target)
+    table, images = read_table()
+    known, labels, splits = labelled_rows(table, options.target)
+    images = images[known]
     models = entrants()
     for name in options.only or models:
         rows = []

@@ -62,6 +62,8 @@ def seconds_a_step(model, X, y):
     """Return the median time of a step in a short training, its first steps left out."""
     clock = StepClock()
     trial = clone(model).set_params(max_steps=TRIAL_STEPS, callbacks=[clock])
+    if "unnormalized_steps" in trial.get_params():
+        trial.set_params(unnormalized_steps=0)
     trial.fit(X[:TRIAL_IMAGES], y[:TRIAL_IMAGES])
     return float(np.median(np.diff(trial.callbacks[0].ends)[WARM_UP:]))
 

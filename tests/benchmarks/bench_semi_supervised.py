@@ -17,7 +17,7 @@ import argparse
 from time import perf_counter
 
 import numpy as np
-from bench_efigi import TARGETS, TTA, labelled_images
+from bench_efigi import TARGETS, TTA, attributes, labelled_rows, read_table
 from galaxy_zoo import all_images, labelled_split, report
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import recall_score
@@ -26,6 +26,7 @@ from sklearn.pipeline import make_pipeline
 from galaxy_sklearn import GalaxyClassifier
 from galaxy_sklearn.decomposition import AutoencoderPretrainer, ContrastivePretrainer
 from galaxy_sklearn.metrics import expected_calibration_error
+from galaxy_sklearn.neural_network import VoteFractionRegressor
 from galaxy_sklearn.preprocessing import CenterCrop, Resize
 from galaxy_sklearn.semi_supervised import FixMatchClassifier, PseudoLabelClassifier
 
@@ -40,18 +41,34 @@ class Entrants:
     steps : int or None
         Optimiser steps of a training; None is the classifier's own choice.
     steps_before : int or None, default=None
-        Those of a pretrainer.
+        Those of what goes before.
+    side : int, default=64
+        Side in pixels of what the network sees.
+
+    Attributes
+    ----------
+    classes : tuple
+        Images of Galaxy Zoo 2 and their classes, -1 where there is none, for `five_classes`.
+    catalogue : tuple
+        EFIGI's images outside the test fold, and their attributes, for `attributes`.
     """
 
-    def __init__(self, pool, steps, steps_before=None):
+    def __init__(self, pool, steps, steps_before=None, side=64):
         self.pool = pool
         self.steps = steps
         self.steps_before = steps_before
+        self.network_params = {"input_size": side}
         self.pretrained = {}
 
     def classifier(self, seed, **params):
         """Return an unfitted default classifier."""
-        return GalaxyClassifier(max_steps=self.steps, tta=TTA, random_state=seed, **params)
+        return GalaxyClassifier(
+            network_params=self.network_params,
+            max_steps=self.steps,
+            tta=TTA,
+            random_state=seed,
+            **params,
+        )
 
     def supervised(self, X, y, seed):
         """Return the default, fitted on the labels alone."""
@@ -92,6 +109,33 @@ class Entrants:
         """Return `fixmatch`, begun as `contrastive` is."""
         classifier = self.classifier(seed, pretrained=self.encoder(ContrastivePretrainer))
         return FixMatchClassifier(classifier).fit(X, y, X_unlabeled=self.pool)
+
+    def five_classes(self, X, y, seed):
+        """Return the default, begun with what the five classes of Galaxy Zoo 2 taught."""
+        return self.classifier(seed, pretrained=self.trunk()).fit(X, y)
+
+    def attributes(self, X, y, seed, **params):
+        """Return `five_classes` that learned EFIGI's attributes in between, for equal recall."""
+        regressor = VoteFractionRegressor(
+            tree=None,
+            output="identity",
+            network_params=self.network_params,
+            pretrained=self.trunk(),
+            max_steps=self.steps_before,
+            random_state=seed,
+        )
+        regressor.fit(*self.catalogue)
+        source = FrozenEstimator(regressor)
+        return self.classifier(seed, pretrained=source, adjustment=0.8).fit(X, y)
+
+    def trunk(self):
+        """Return a classifier of the five classes, fitted once for all folds."""
+        if GalaxyClassifier not in self.pretrained:
+            X, y = self.classes
+            known = np.flatnonzero(y >= 0)
+            model = GalaxyClassifier(max_steps=self.steps_before, random_state=0)
+            self.pretrained[GalaxyClassifier] = FrozenEstimator(model.fit(X[known], y[known]))
+        return self.pretrained[GalaxyClassifier]
 
     def encoder(self, pretrainer):
         """Return a pretrainer fitted on the pool, once for all folds and numbers of labels."""
@@ -136,18 +180,25 @@ def evaluate(name, model, X, y, seconds, **facts):
 
 
 def efigi(options):
-    X, labels, folds = labelled_images(options.target)
-    images, _ = all_images(options.cache)
+    table, galaxies = read_table()
+    known, labels, folds = labelled_rows(table, options.target)
+    y = np.empty(len(table), dtype=labels.dtype)
+    y[known] = labels
+    images, codes = all_images(options.cache)
     pool = make_pipeline(CenterCrop(94), Resize(128)).fit_transform(images)
     pool = pool.cache(f"{options.cache}-efigi-pool", verbose=1)
-    entrants = Entrants(pool, options.steps, options.steps_before)
+    entrants = Entrants(pool, options.steps, options.steps_before, options.side)
+    entrants.classes = images, codes
     for fold in options.folds:
-        train, test = folds[fold]
+        train, test = (known[part] for part in folds[fold])
+        others = np.setdiff1d(np.arange(len(table)), test)
+        entrants.catalogue = galaxies[others], attributes(table)[others]
         for name in options.only:
             start = perf_counter()
-            model = getattr(entrants, name)(X[train], labels[train], fold)
+            model = getattr(entrants, name)(galaxies[train], y[train], fold)
             seconds = perf_counter() - start
-            evaluate(name, model, X[test], labels[test], seconds, fold=fold, task=options.target)
+            facts = {"fold": fold, "task": options.target, "side": options.side}
+            evaluate(name, model, galaxies[test], y[test], seconds, **facts)
 
 
 def choose(y, per_class, rng):
@@ -208,7 +259,8 @@ def main():
     parser.add_argument("--folds", type=int, nargs="+", default=[0], help="of EFIGI, or seeds")
     parser.add_argument("--labels", type=int, nargs="+", default=[20, 100, 500])
     parser.add_argument("--steps", type=int, default=None)
-    parser.add_argument("--steps-before", type=int, default=None, help="of a pretrainer")
+    parser.add_argument("--steps-before", type=int, default=None, help="of what goes before")
+    parser.add_argument("--side", type=int, default=64, help="of EFIGI's images in the network")
     parser.add_argument("--only", nargs="+", default=["supervised", "fixmatch", "self_training"])
     options = parser.parse_args()
     {"efigi": efigi, "few": few, "shift": shift}[options.task](options)
