@@ -114,19 +114,32 @@ class Entrants:
         """Return the default, begun with what the five classes of Galaxy Zoo 2 taught."""
         return self.classifier(seed, pretrained=self.trunk()).fit(X, y)
 
-    def attributes(self, X, y, seed, **params):
-        """Return `five_classes` that learned EFIGI's attributes in between, for equal recall."""
-        regressor = VoteFractionRegressor(
-            tree=None,
-            output="identity",
-            network_params=self.network_params,
-            pretrained=self.trunk(),
-            max_steps=self.steps_before,
-            random_state=seed,
-        )
-        regressor.fit(*self.catalogue)
-        source = FrozenEstimator(regressor)
+    def attributes(self, X, y, seed):
+        """Return the default, begun with what EFIGI's attributes taught, for equal recalls."""
+        source = self.attribute_regressor(seed)
         return self.classifier(seed, pretrained=source, adjustment=0.8).fit(X, y)
+
+    def attributes_fixmatch(self, X, y, seed):
+        """Return `fixmatch`, begun as `attributes` is."""
+        source = self.attribute_regressor(seed)
+        classifier = self.classifier(seed, pretrained=source, adjustment=0.8)
+        return FixMatchClassifier(classifier).fit(X, y, X_unlabeled=self.pool)
+
+    def attribute_regressor(self, seed):
+        """Return a regressor of the attributes of all galaxies outside the test fold."""
+        if (VoteFractionRegressor, seed) not in self.pretrained:
+            start = perf_counter()
+            model = VoteFractionRegressor(
+                tree=None,
+                output="identity",
+                network_params=self.network_params,
+                max_steps=self.steps_before,
+                random_state=seed,
+            )
+            model.fit(*self.catalogue)
+            report("attribute_regressor", seed=seed, seconds=perf_counter() - start)
+            self.pretrained[VoteFractionRegressor, seed] = FrozenEstimator(model)
+        return self.pretrained[VoteFractionRegressor, seed]
 
     def trunk(self):
         """Return a classifier of the five classes, fitted once for all folds."""
