@@ -288,6 +288,23 @@ def test_models_of_timm_take_any_size_know_their_embedding_and_average_over_posi
     assert network(x).shape == (2, 5)
 
 
+@pytest.mark.parametrize("model", ["pit_ti_224", "rdnet_tiny"])
+def test_models_that_timm_has_no_stages_for_get_them_by_their_outermost_parts(model):
+    network = _build(f"timm/{model}")
+    stages = network.parameter_stages()
+    names = [name for stage in stages for name in stage]
+    assert sorted(names) == sorted(name for name, _ in network.named_parameters())
+    assert len(stages) > 2
+    assert {name.split(".")[1] for name in stages[-1]} == {"head"}
+
+
+def test_a_model_of_one_size_says_which():
+    message = "timm/efficientformer_l1 cannot take .* 64 x 64 pixels .*'input_size': 224} resizes"
+    with pytest.raises(ValueError, match=message):
+        _build("timm/efficientformer_l1")
+    assert _build("timm/inception_next_atto")  # no Inception, for all its name
+
+
 def test_a_parameter_that_timm_networks_do_not_have_is_named():
     with pytest.raises(ValueError, match="'timm/resnet10t' has no parameter 'width'; it takes"):
         build_network("timm/resnet10t", 3, 5, (64, 64), width=3)

@@ -1,6 +1,7 @@
 """Any model of timm as a network."""
 
 import sys
+from itertools import groupby
 
 import timm
 import torch
@@ -23,6 +24,11 @@ def _published_at(model):
     if repository:
         return f"the repository {repository} of the Hugging Face Hub"
     return config.url if config is not None and config.url else "anywhere"
+
+
+def _in_a_line(error):
+    """Return what went wrong without its further lines."""
+    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}".rstrip(".: ")
 
 
 class ChannelsFirst(nn.Module):
@@ -65,7 +71,7 @@ class TimmNetwork(nn.Module):
     Raises
     ------
     ValueError
-        If timm has no such model, or its weights can't be had.
+        If timm has no such model, its weights can't be had, or it cannot take images of this size.
     """
 
     dtype = None
@@ -88,7 +94,8 @@ class TimmNetwork(nn.Module):
         self.input_size = input_size
         own_head = head_units is not None
         size = seen_size(image_size, input_size)
-        check_smallest_side(f"timm/{model}", size, 75 if model.startswith("inception") else 32)
+        inception = model.startswith(("inception_v", "inception_resnet"))
+        check_smallest_side(f"timm/{model}", size, 75 if inception else 32)
         self.model = self._create(
             model,
             pretrained,
@@ -99,20 +106,33 @@ class TimmNetwork(nn.Module):
         )
         self.neck = self.classifier = None
         self.n_embedding = getattr(self.model, "head_hidden_size", self.model.num_features)
+        if own_head and hasattr(self.model, "pre_logits"):
+            self.model.pre_logits = nn.Identity()  # the dense layers of VGG
+        maps = self._try(model, (n_channels, *size))
         if own_head:
-            if hasattr(self.model, "pre_logits"):
-                self.model.pre_logits = nn.Identity()  # the dense layers of VGG
-            self._add_head((n_channels, *size), n_classes, head_units, head_pooling, dropout)
+            self._add_head(maps, n_classes, head_units, head_pooling, dropout)
 
-    def _add_head(self, size, n_classes, units, pooling, dropout):
+    def _try(self, name, size):
+        """Return the feature maps of an empty image; raise ValueError if it does not fit."""
+        self.model.eval()
+        try:
+            with torch.no_grad():
+                maps = self.model.forward_features(torch.zeros(1, *size))
+        except (RuntimeError, AssertionError, ValueError) as error:
+            own = self.model.pretrained_cfg["input_size"][-1]
+            raise ValueError(
+                f"timm/{name} cannot take images of {size[1]} x {size[2]} pixels "
+                f"({_in_a_line(error)}); network_params={{'input_size': {own}}} resizes them to "
+                f"its own size."
+            ) from error
+        self.model.train()
+        return maps
+
+    def _add_head(self, maps, n_classes, units, pooling, dropout):
         if pooling not in ("flatten", "average"):
             raise ValueError(
                 f"head_pooling of a timm network must be 'flatten' or 'average'; got {pooling!r}."
             )
-        self.model.eval()
-        with torch.no_grad():
-            maps = self.model.forward_features(torch.zeros(1, *size))
-        self.model.train()
         layers, fan_in = [], maps[0].numel()
         if pooling == "average":
             fan_in = self.model.num_features
@@ -131,7 +151,7 @@ class TimmNetwork(nn.Module):
         try:
             return timm.create_model(model, pretrained=pretrained, **kwargs)
         except Exception as error:
-            reason = f"{type(error).__name__}: {str(error).partition(chr(10))[0].rstrip('.')}"
+            reason = _in_a_line(error)
             if not pretrained:
                 raise ValueError(f"timm could not make the model {model!r} ({reason}).") from error
             raise ValueError(
@@ -175,11 +195,18 @@ class TimmNetwork(nn.Module):
 
     def parameter_stages(self):
         """Return the names of the parameters by stage, from the input on; the head is last."""
-        groups = group_parameters(self.model, self.model.group_matcher(coarse=True))
-        stages = [[f"model.{name}" for name in groups[key]] for key in sorted(groups)]
-        stages = [[name for name in one if not self._is_fresh(name)] for one in stages]
+        stages = [[name for name in one if not self._is_fresh(name)] for one in self._groups()]
         head = [name for name, _ in self.named_parameters() if self._is_fresh(name)]
         return [*(stage for stage in stages if stage), head]
+
+    def _groups(self):
+        """Return the names of the parameters as timm groups them, else by outermost module."""
+        try:
+            groups = group_parameters(self.model, self.model.group_matcher(coarse=True))
+        except (AttributeError, AssertionError):  # not every family of timm has groups
+            names = [name for name, _ in self.named_parameters()]
+            return [list(group) for _, group in groupby(names, lambda name: name.split(".")[1])]
+        return [[f"model.{name}" for name in groups[key]] for key in sorted(groups)]
 
     def _is_fresh(self, name):
         return name.startswith(self.fresh_layers)
