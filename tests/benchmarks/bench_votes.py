@@ -19,6 +19,7 @@ import pandas as pd
 from bench_efigi import interval
 from bench_recipes import seconds_a_step
 from galaxy_zoo import CLASSES, all_images, data_folder, report
+from scipy.stats import betabinom
 from sklearn.base import BaseEstimator, clone
 from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.frozen import FrozenEstimator
@@ -179,13 +180,26 @@ def coverage(distribution, truth):
     n_votes = np.round(VOLUNTEERS * asked)
     bounds = distribution.interval(0.9, kind="conditional", n_votes=n_votes)
     shares = convert_votes(truth, tree=TREE, source="path", target="conditional")
-    figures = {"conditional": inside(shares, *bounds, n_votes[:, TREE.answer_question])}
+    n_asked = n_votes[:, TREE.answer_question]
+    true = mass(distribution, *bounds, n_asked)[~np.isnan(shares)]
+    figures = {
+        "conditional": inside(shares, *bounds, n_asked),
+        "conditional_if_true": np.nanmean(true),
+    }
     bounds = distribution.interval(0.9, kind="path", n_votes=VOLUNTEERS)
     figures["path"] = inside(truth, *bounds, VOLUNTEERS)
     draws = distribution.sample(20, n_votes=VOLUNTEERS, random_state=1)
     draws[:, np.isnan(truth)] = np.nan
     figures["path_if_true"] = np.mean([inside(draw, *bounds, VOLUNTEERS) for draw in draws])
     return {f"coverage_{name}": float(share) for name, share in figures.items()}
+
+
+def mass(distribution, lower, upper, n_votes):
+    """Return the probability that a prediction gives to what lies between bounds."""
+    a = distribution.concentrations
+    totals = np.stack([a[:, answers].sum(axis=1) for answers in TREE.question_slices], axis=1)
+    votes = betabinom(n_votes, a, totals[:, TREE.answer_question] - a)
+    return votes.cdf(np.round(upper * n_votes)) - votes.cdf(np.round(lower * n_votes) - 1)
 
 
 def inside(fractions, lower, upper, n_votes):
