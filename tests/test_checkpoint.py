@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from galaxy_sklearn import GalaxyClassifier
 from galaxy_sklearn._training.checkpoint import describe
 from galaxy_sklearn.decomposition import ContrastivePretrainer
+from galaxy_sklearn.galaxy_zoo import load_tree
 from galaxy_sklearn.preprocessing import Resize
 
 FIT = """
@@ -94,6 +96,11 @@ def test_functions_and_objects_of_one_s_own_are_known_again():
     steps = [Resize(size) for size in range(64, 128)]
     texts = [describe(make_pipeline(*steps, last)) for last in (Resize(3), Resize(4))]
     assert texts[0] != texts[1]  # scikit-learn's own text of a long pipeline leaves most of it out
+    trees = [load_tree("gz2"), load_tree("gz2")]
+    other = replace(trees[0], always_asked=("something-odd",))
+    assert repr(other) == repr(trees[0]) == "DecisionTree('gz2', 11 questions, 37 answers)"
+    assert trees[0].answers  # which a tree remembers
+    assert describe(trees[0]) == describe(trees[1]) != describe(other)
     for text in (describe(first), *texts, describe(_OwnViews(1))):
         assert " at 0x" not in text
 

@@ -305,6 +305,18 @@ def test_hart_s_catalogue_is_read():
         check_votes(table, tree="gz2", kind="conditional")
 
 
+def test_faults_are_named_by_the_columns_of_the_table_that_is_read():
+    table = hart_table().set_axis(["J1430"])
+    table["t03_bar_a06_bar_debiased"] = -0.5
+    message = r"row 0 \('J1430'\), column 't03_bar_a06_bar_debiased' holds -0\.5"
+    with pytest.raises(ValueError, match=message):
+        read_votes(table, tree="gz2", catalogue="hart16", quantity="debiased")
+    table["t03_bar_a06_bar_debiased"] = 0.5
+    message = "columns 't03_bar_a06_bar_debiased' to 't03_bar_a07_no_bar_debiased' sum to 0.5"
+    with pytest.raises(ValueError, match=message):
+        read_votes(table, tree="gz2", catalogue="hart16", quantity="debiased")
+
+
 def test_names_of_one_catalogue_become_those_of_another():
     table = galaxies()
     hart = rename_votes(table, tree=KAGGLE, catalogue="hart16", quantity="debiased")

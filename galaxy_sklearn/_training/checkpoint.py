@@ -3,6 +3,7 @@
 import hashlib
 import os
 import tempfile
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from types import CodeType, FunctionType
 
@@ -50,6 +51,9 @@ def describe(value):
         return f"{value.__qualname__}{describe([_code(value.__code__), value.__defaults__, cells])}"
     if isinstance(value, BaseEstimator):  # which abbreviates itself
         return f"{type(value).__qualname__}{describe(value.get_params(deep=False))}"
+    if is_dataclass(value) and not isinstance(value, type):  # so may this
+        state = {field.name: getattr(value, field.name) for field in fields(value)}
+        return f"{type(value).__qualname__}{describe(state)}"
     if type(value).__repr__ is object.__repr__:
         return f"{type(value).__qualname__}{describe(getattr(value, '__dict__', {}))}"
     return repr(value)

@@ -5,7 +5,13 @@ import pandas as pd
 
 from galaxy_sklearn.galaxy_zoo._convert import convert_votes
 from galaxy_sklearn.galaxy_zoo._load import as_tree
-from galaxy_sklearn.galaxy_zoo._votes import TOLERANCE, sum_by_question, take_columns, values_of
+from galaxy_sklearn.galaxy_zoo._votes import (
+    TOLERANCE,
+    require_consistent,
+    sum_by_question,
+    take_columns,
+    values_of,
+)
 
 
 def read_votes(
@@ -53,10 +59,12 @@ def read_votes(
     """
     tree = as_tree(tree)
     held = tree.quantity(catalogue, quantity)[1]
-    values = take_columns(tree, table, tree.columns(catalogue, quantity=quantity))
+    names = tree.columns(catalogue, quantity=quantity)
+    values = take_columns(tree, table, names)
     if held == "conditional":
         unasked = sum_by_question(tree, np.abs(values)) == 0
         values[unasked[:, tree.answer_question]] = np.nan
+    require_consistent(tree, table, values, names, held, tolerance)
     votes = pd.DataFrame(values, index=table.index, columns=tree.answers)
     return convert_votes(
         votes, tree=tree, source=held, target=kind or held, n_votes=n_votes, tolerance=tolerance

@@ -49,7 +49,7 @@ class Question:
     text: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class DecisionTree:
     """A Galaxy Zoo decision tree: what volunteers are asked, and what each answer leads to.
 
@@ -107,6 +107,12 @@ class DecisionTree:
             if question.name not in reached | roots:
                 self._fail(f"question {question.name!r} is never asked")
         _ = self.order  # finds circles
+
+    def __repr__(self):
+        return (
+            f"DecisionTree({self.name!r}, {len(self.questions)} questions, "
+            f"{len(self.answers)} answers)"
+        )
 
     def _fail(self, what):
         raise ValueError(f"DecisionTree {self.name!r}: {what}.")

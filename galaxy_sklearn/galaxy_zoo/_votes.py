@@ -152,10 +152,18 @@ def checked_values(tree, votes, kind, tolerance):
     """Return `values_of` votes after all checks."""
     require_kind("kind", kind)
     values, names = values_of(tree, votes)
+    require_consistent(tree, votes, values, names, kind, tolerance)
+    return values
+
+
+def require_consistent(tree, votes, values, names, kind, tolerance):
+    """Raise ValueError at the first of `values` out of range, or sum that is off.
+
+    The message names rows as `votes` does, and columns as `names`.
+    """
     _check_range(tree, votes, values, names, kind, tolerance)
     if kind != "counts":
         _check_sums(tree, votes, values, names, kind, tolerance)
-    return values
 
 
 def check_votes(votes, *, tree, kind="path", tolerance=TOLERANCE):
