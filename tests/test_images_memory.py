@@ -38,8 +38,15 @@ def count():
 
 
 @pytest.fixture
-def images(pixels, count):
-    return ImageSequence.from_array(pixels).map(count)
+def files(tmp_path, pixels):
+    for k, image in enumerate(pixels):
+        Image.fromarray(image).save(tmp_path / f"{k:02}.png")
+    return sorted(tmp_path.glob("*.png"))
+
+
+@pytest.fixture
+def images(files, count):
+    return ImageSequence.from_files(files, n_jobs=1).map(count)  # so that no two decode one
 
 
 LABELS = np.arange(40) % 2
@@ -70,15 +77,23 @@ def test_what_was_read_may_be_written_to(images, pixels):
 
 
 def test_arrays_are_not_kept_twice(pixels):
-    plain = ImageSequence.from_array(pixels)
-    assert plain.in_memory() is plain
+    for plain in (ImageSequence.from_array(pixels), ImageSequence.from_array(pixels).map(Count())):
+        assert plain.in_memory() is plain
 
 
-def test_unreadable_images_stay_blank(tmp_path, pixels):
-    files = [tmp_path / name for name in ("none.png", "1.png", "2.png")]
-    for k in (1, 2):
-        Image.fromarray(pixels[k]).save(files[k])
-    kept = ImageSequence.from_files(files, on_error="blank").in_memory()
+def test_parts_are_kept_that_are_decoded(images, pixels, count):
+    again = Count()
+    both = ImageSequence.concatenate([images, ImageSequence.from_array(pixels).map(again)])
+    kept = both.in_memory()
+    for _ in range(2):
+        np.testing.assert_array_equal(kept.read(), np.concatenate([pixels, pixels]))
+    assert set(count.seen.values()) == {1}
+    assert set(again.seen.values()) == {2}
+
+
+def test_unreadable_images_stay_blank(files, pixels):
+    files[0].write_bytes(b"")
+    kept = ImageSequence.from_files(files[:3], on_error="blank").in_memory()
     with pytest.warns(ImageReadWarning, match="1 of 3 images"):
         first = kept.read()
     np.testing.assert_array_equal(first, [np.zeros((16, 16, 3)), *pixels[1:3]])

@@ -31,6 +31,10 @@ class ConcatenatedSource:
         """Return the same with one more step in the chain of each part."""
         return ConcatenatedSource([part.map(step) for part in self.parts])
 
+    def in_memory(self):
+        """Return the same with each part kept in memory once it is decoded."""
+        return ConcatenatedSource([part.in_memory() for part in self.parts])
+
     def name(self, i):
         """Return the name that row `i` has in its part."""
         number, place = self._find(i)

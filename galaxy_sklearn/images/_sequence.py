@@ -259,10 +259,12 @@ class ImageSequence(Constructors):
         Returns
         -------
         ImageSequence
-            Nothing is read yet; itself, if its pixels need no decoding.
+            Nothing is read yet. What lies in arrays, mapped ones too, is not kept again.
         """
         images = self._stored()
-        if images._read_many is not None:
+        if isinstance(images.source, ConcatenatedSource):
+            return images._derived(source=images.source.in_memory())
+        if hasattr(images.source, "read_many"):
             return self
         return images._derived(source=MemorySource(images), chain=())
 
