@@ -297,6 +297,8 @@ def test_hart_s_catalogue_is_read():
     np.testing.assert_allclose(path.to_numpy(), counts.to_numpy() / 10, **EXACT)
     with pytest.raises(ValueError, match="no quantity 'weights', only"):
         read_votes(table, tree="gz2", catalogue="hart16", quantity="weights")
+    with pytest.raises(ValueError, match="The kind of votes must be one of"):
+        read_votes(table, tree="gz2", catalogue="hart16", quantity="count", kind="shares")
     with pytest.raises(ValueError, match="no column 't01_smooth_or_features_a01_smooth_fraction'"):
         read_votes(table, tree="gz2", catalogue="hart16")
     with pytest.raises(

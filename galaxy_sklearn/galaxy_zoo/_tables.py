@@ -3,11 +3,12 @@
 import numpy as np
 import pandas as pd
 
-from galaxy_sklearn.galaxy_zoo._convert import convert_votes
+from galaxy_sklearn.galaxy_zoo._convert import convert_array
 from galaxy_sklearn.galaxy_zoo._load import as_tree
 from galaxy_sklearn.galaxy_zoo._votes import (
     TOLERANCE,
     require_consistent,
+    require_kind,
     sum_by_question,
     take_columns,
     values_of,
@@ -59,16 +60,15 @@ def read_votes(
     """
     tree = as_tree(tree)
     held = tree.quantity(catalogue, quantity)[1]
+    require_kind("kind", kind or held)
     names = tree.columns(catalogue, quantity=quantity)
     values = take_columns(tree, table, names)
     if held == "conditional":
         unasked = sum_by_question(tree, np.abs(values)) == 0
         values[unasked[:, tree.answer_question]] = np.nan
     require_consistent(tree, table, values, names, held, tolerance)
-    votes = pd.DataFrame(values, index=table.index, columns=tree.answers)
-    return convert_votes(
-        votes, tree=tree, source=held, target=kind or held, n_votes=n_votes, tolerance=tolerance
-    )
+    converted = convert_array(tree, values, held, kind or held, n_votes)
+    return pd.DataFrame(converted, index=table.index, columns=tree.answers)
 
 
 def rename_votes(votes, *, tree, catalogue, quantity=None, drop=False):

@@ -8,6 +8,9 @@ training; self-training repeats it every round.
     GALAXY_SKLEARN_DATA=... python tests/benchmarks/bench_semi_supervised.py few --labels 20 100
     GALAXY_SKLEARN_DATA=... python tests/benchmarks/bench_semi_supervised.py shift --labels 100
 
+On EFIGI `attributes` has more labels than the others: the stage and the other attributes of all
+galaxies outside the test fold, which begin its trunk; `five_classes` has those of Galaxy Zoo 2.
+
 `few` has so many labels a class, or all that a class has. `shift` takes a pool whose class shares
 are those of the labelled galaxies, and one of the same size in which the commonest class is the
 rarest, and so on.
