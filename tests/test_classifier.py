@@ -349,17 +349,20 @@ def test_the_number_of_epochs_follows_from_the_number_of_steps():
     assert epochs[0] > epochs[2] > epochs[3]
 
 
-def test_user_callbacks_are_called(shapes):
+def test_user_callbacks_are_called_after_the_validation(shapes):
     from skorch.callbacks import Callback
 
-    class Counter(Callback):
-        epochs = 0
+    rows = []
 
+    class Reader(Callback):
         def on_epoch_end(self, net, **kwargs):
-            type(self).epochs += 1
+            rows.append(dict(net.history[-1]))
 
-    small(max_epochs=3, callbacks=[Counter()]).fit(*shapes[:2])
-    assert Counter.epochs == 3
+    callbacks = [Reader()]
+    model = small(max_epochs=3, early_stopping=True, callbacks=callbacks).fit(*shapes[:2])
+    assert [row["valid_score"] for row in rows] == model.validation_scores_
+    assert [row["train_loss"] for row in rows] == model.loss_curve_
+    assert all(0 <= row["train_accuracy"] <= 1 for row in rows)
 
 
 @pytest.mark.gpu

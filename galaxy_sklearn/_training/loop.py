@@ -106,13 +106,22 @@ class EpochLoop:
         return epoch
 
     def _one_epoch(self, epoch):
-        start = perf_counter()
+        start, stopped = perf_counter(), False
+
+        def record():
+            nonlocal stopped
+            self.net.history.record("images_per_second", self.net.seen / (perf_counter() - start))
+            stopped = self._record(epoch)
+
         self.net.start_epoch(epoch, epoch_seed(self.net.seed, epoch))
+        self.net.record = record
         self.net.fit_loop(self.dataset, epochs=1)
-        seen = self.net.seen
-        self.net.history.record("images_per_second", seen / (perf_counter() - start))
+        return stopped
+
+    def _record(self, epoch):
+        """Write down what the epoch was like, and tell whether training should stop."""
         if self.dataset.targets.ndim == 1:
-            self.net.history.record("train_accuracy", float(self.net.hits) / seen)
+            self.net.history.record("train_accuracy", float(self.net.hits) / self.net.seen)
         for name, value in self.net.epoch_records().items():
             self.net.history.record(name, value)
         if self.validate is None:

@@ -132,6 +132,7 @@ class TrainingNet(NeuralNet):
         network = self.module_.network
         self.forward_views = (torch.compile(network) if self.compiled else network).__call__
         self.hits = self.seen = 0
+        self.record = None
         self.freezer = Freezer(network, self.freeze)
         self.averaged = (
             None
@@ -147,6 +148,12 @@ class TrainingNet(NeuralNet):
         self.generator.manual_seed(seed)
         self.epoch_seed = seed
         self.hits = self.seen = 0
+
+    def on_epoch_end(self, net, **kwargs):
+        """Write down what the epoch was like, before the user's callbacks ask."""
+        super().on_epoch_end(net, **kwargs)
+        if self.record is not None:
+            self.record()
 
     def epoch_records(self):
         """Return what else is recorded of an epoch, a dict of floats."""
@@ -238,6 +245,7 @@ class TrainingNet(NeuralNet):
         self.generator = None
         self.forward_views = None
         self.freezer = None
+        self.record = None
         self.hits = self.seen = 0
         self.module_.eval()
         self.optimizer_.state.clear()
@@ -248,7 +256,7 @@ class TrainingNet(NeuralNet):
         return (
             super().__getstate__()
             | {"module": None, "generator": None, "forward_views": None}
-            | {"freezer": None}
+            | {"freezer": None, "record": None}
         )
 
     def __setstate__(self, state):
