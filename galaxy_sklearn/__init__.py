@@ -21,6 +21,7 @@ _SUBPACKAGES = (
     "images",
     "inspection",
     "metrics",
+    "model_selection",
     "networks",
     "neural_network",
     "preprocessing",

@@ -4,6 +4,7 @@ from functools import partial
 
 import pytest
 import torch
+from optuna.distributions import FloatDistribution
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.estimator_checks import (
@@ -12,8 +13,15 @@ from sklearn.utils.estimator_checks import (
     parametrize_with_checks,
 )
 
-from galaxy_sklearn import GalaxyClassifier, decomposition, neural_network, semi_supervised
+from galaxy_sklearn import (
+    GalaxyClassifier,
+    decomposition,
+    model_selection,
+    neural_network,
+    semi_supervised,
+)
 from galaxy_sklearn.decomposition import AutoencoderPretrainer, ContrastivePretrainer
+from galaxy_sklearn.model_selection import OptunaSearchCV
 from galaxy_sklearn.neural_network import VoteFractionRegressor
 from galaxy_sklearn.semi_supervised import FixMatchClassifier, PseudoLabelClassifier
 
@@ -54,6 +62,14 @@ ESTIMATORS = [
     ),
     AutoencoderPretrainer("linear", augmentation=None, max_epochs=4, random_state=0),
     ContrastivePretrainer("linear", augmentation=noisy, max_epochs=4, random_state=0),
+    OptunaSearchCV(
+        LogisticRegression(max_iter=1000),
+        {"C": FloatDistribution(0.1, 10.0, log=True)},
+        n_trials=2,
+        cv=2,
+        random_state=0,
+        error_score="raise",
+    ),
 ]
 
 
@@ -70,9 +86,9 @@ def test_scikit_learn_common_checks(estimator, check):
 def test_every_public_estimator_is_checked():
     public = {
         name
-        for room in (decomposition, neural_network, semi_supervised)
+        for room in (decomposition, model_selection, neural_network, semi_supervised)
         for name in room.__all__
-        if issubclass(getattr(room, name), BaseEstimator)
+        if isinstance(getattr(room, name), type) and issubclass(getattr(room, name), BaseEstimator)
     }
     assert public == {type(estimator).__name__ for estimator in ESTIMATORS}
     for estimator in ESTIMATORS:

@@ -1,0 +1,158 @@
+"""What to search: proposals for this package's estimators, and how trials draw from them."""
+
+from functools import partial
+from numbers import Real
+
+import numpy as np
+
+from galaxy_sklearn._optional import import_optional
+from galaxy_sklearn.preprocessing import CLAHE, MorphologicalOpening
+
+_PLAIN = (type(None), bool, int, float, str)  # what Optuna stores as a choice
+
+
+def search_space(estimator):
+    """Propose what to search around a model: learning, regularisation and contrast.
+
+    Numbers are searched around what the model has, so that a published learning rate stays in
+    reach; what a model does not use is left out. Add to the dict, or take from it, at will.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A `GalaxyClassifier` or `VoteFractionRegressor`, or a Pipeline or meta-estimator with such
+        inside.
+
+    Returns
+    -------
+    dict
+        Distributions by parameter name, for `OptunaSearchCV`: learning rate and weight decay (on
+        a logarithmic scale), label smoothing, `adjustment` where the loss has one, `field` of
+        ``"galaxynet"``, `layer_decay` where the network begins with other weights; clip limit and
+        tiles of `CLAHE`, size of `MorphologicalOpening`.
+
+    Raises
+    ------
+    MissingDependencyError
+        If Optuna is not installed.
+    ValueError
+        If there is nothing in the estimator that this function knows.
+
+    Examples
+    --------
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from galaxy_sklearn import GalaxyClassifier
+    >>> from galaxy_sklearn.model_selection import search_space
+    >>> from galaxy_sklearn.preprocessing import MorphologicalOpening
+    >>> model = make_pipeline(MorphologicalOpening(), GalaxyClassifier("simple_cnn"))
+    >>> sorted(search_space(model))[:2]
+    ['galaxyclassifier__adjustment', 'galaxyclassifier__label_smoothing']
+    """
+    optuna = import_optional("optuna", extra="tuning", feature="search_space")
+    space = {}
+    for prefix, part in _parts(estimator):
+        for name, distribution in _proposals(optuna.distributions, part).items():
+            space[prefix + name] = distribution
+    if not space:
+        raise ValueError(
+            f"search_space found no image network and no contrast step in "
+            f"{type(estimator).__name__}."
+        )
+    return space
+
+
+def _parts(estimator):
+    """Yield prefixes and estimators, but for what `pretrained` holds."""
+    yield "", estimator
+    for name, value in estimator.get_params(deep=True).items():
+        is_estimator = hasattr(value, "get_params") and not isinstance(value, type)
+        if is_estimator and "pretrained" not in name.split("__"):
+            yield f"{name}__", value
+
+
+def _proposals(distributions, part):
+    between, whole = distributions.FloatDistribution, distributions.IntDistribution
+    own = part.get_params(deep=False)
+    if {"network", "optimizer", "learning_rate"} <= set(own):
+        return _training_space(between, own)
+    if isinstance(part, CLAHE):
+        tiles = [(4, 4), (8, 8), (16, 16)]
+        return {"clip_limit": between(0.5, 8.0, log=True), "tile_grid_size": tiles}
+    if isinstance(part, MorphologicalOpening):
+        return {"size": whole(1, 7, step=2)}
+    return {}
+
+
+def _training_space(between, own):
+    rate = own["learning_rate"] if isinstance(own["learning_rate"], Real) else 0.005
+    space = {"learning_rate": between(rate / 5, rate * 5, log=True)}
+    if own["weight_decay"]:
+        space["weight_decay"] = between(own["weight_decay"] / 10, own["weight_decay"] * 5, log=True)
+    if "label_smoothing" in own:
+        space["label_smoothing"] = between(0.0, 0.15)
+    if own.get("loss") == "logit_adjusted":
+        space["adjustment"] = between(0.0, 1.0)
+    if own["network"] == "galaxynet":
+        space["field"] = between(0.5, 1.0)
+    if own["pretrained"]:
+        space["layer_decay"] = between(0.5, 1.0)
+    return space
+
+
+def asker(optuna, space):
+    """Return what asks a study for a trial, and returns it with parameters from the space."""
+    if callable(space):
+        return partial(_ask_function, space, optuna.trial.TrialState.FAIL)
+    if not space:
+        raise ValueError("OptunaSearchCV got an empty param_distributions.")
+    lists = {name: _choices(name, values) for name, values in space.items() if _is_list(values)}
+    drawn = {
+        name: optuna.distributions.CategoricalDistribution(list(lists[name]))
+        if name in lists
+        else values
+        for name, values in space.items()
+    }
+    for name, values in drawn.items():
+        if not isinstance(values, optuna.distributions.BaseDistribution):
+            raise TypeError(
+                f"OptunaSearchCV takes lists and optuna.distributions objects; got {values!r} for "
+                f"{name!r}."
+            )
+
+    def ask(study):
+        trial = study.ask(drawn)
+        return trial, {
+            name: lists[name][value] if name in lists else value
+            for name, value in trial.params.items()
+        }
+
+    return ask
+
+
+def _ask_function(space, failed, study):
+    trial = study.ask()
+    try:
+        params = space(trial)
+        if not isinstance(params, dict):
+            raise TypeError(
+                f"OptunaSearchCV needs a param_distributions function that returns a dict of "
+                f"parameters; got {params!r}."
+            )
+    except BaseException:
+        study.tell(trial, state=failed)
+        raise
+    return trial, params
+
+
+def _is_list(values):
+    return isinstance(values, list | tuple | np.ndarray)
+
+
+def _choices(name, values):
+    """Return the values by what Optuna keeps of them: themselves, or their text."""
+    values = list(values.tolist() if isinstance(values, np.ndarray) else values)
+    if not values:
+        raise ValueError(f"OptunaSearchCV got an empty list for {name!r}.")
+    if all(isinstance(one, _PLAIN) for one in values):
+        return {one: one for one in values}
+    return {f"{number}: {one}": one for number, one in enumerate(values)}
