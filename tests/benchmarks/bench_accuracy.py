@@ -36,13 +36,16 @@ def main():
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--epochs", type=int, default=None, help="default: the classifier's own")
     parser.add_argument("--network", default="galaxynet")
+    parser.add_argument("--widths", type=int, nargs="+", default=None, help="of galaxynet's stages")
     parser.add_argument("--tta", nargs="*", default=["0.87", "1.0", "1.13"])
     options = parser.parse_args()
     X_train, X_test, y_train, y_test = labelled_split(options.cache)
     tta = [view if view == "d4" else float(view) for view in options.tta] or None
+    params = {"widths": options.widths} if options.widths else None
     for seed in options.seeds:
         model = GalaxyClassifier(
             options.network,
+            network_params=params,
             max_epochs=options.epochs or "auto",
             random_state=seed,
             verbose=1,
@@ -55,6 +58,7 @@ def main():
             report(
                 "galaxy_zoo_2_five_classes",
                 network=options.network,
+                widths=options.widths,
                 seed=seed,
                 epochs=model.n_iter_,
                 seconds=round(seconds, 1),

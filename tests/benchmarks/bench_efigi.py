@@ -8,12 +8,11 @@ second a network takes here; the training is as many as fit the time.
 """
 
 import argparse
-from time import perf_counter
 
 import numpy as np
 import pandas as pd
 from bench_recipes import seconds_a_step
-from galaxy_zoo import data_folder, report
+from galaxy_zoo import core_seconds, data_folder, report
 from sklearn.base import clone
 from sklearn.metrics import accuracy_score, recall_score
 from sklearn.model_selection import RepeatedStratifiedKFold
@@ -77,9 +76,9 @@ def one_fold(model, images, labels, split, minutes):
     if minutes is not None:
         a_step = seconds_a_step(model, images[train], labels[train])
         model.set_params(max_steps=max(1, int(60 * minutes / a_step)))
-    start = perf_counter()
+    start = core_seconds()
     model.fit(images[train], labels[train])
-    seconds = perf_counter() - start
+    seconds = core_seconds() - start
     predicted = model.predict(images[test])
     recalls = recall_score(labels[test], predicted, labels=model.classes_, average=None)
     return [accuracy_score(labels[test], predicted), recalls.mean(), seconds, *recalls]

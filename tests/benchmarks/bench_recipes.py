@@ -10,11 +10,10 @@ shares of it as in the publication.
 """
 
 import argparse
-from time import perf_counter
 
 import numpy as np
 from bench_accuracy import score
-from galaxy_zoo import labelled_split, report
+from galaxy_zoo import core_seconds, labelled_split, report
 from sklearn.base import clone
 from skorch.callbacks import Callback
 
@@ -55,7 +54,7 @@ class StepClock(Callback):
 
     def on_batch_end(self, net, **kwargs):
         """Take the time."""
-        self.ends.append(perf_counter())
+        self.ends.append(core_seconds())
 
 
 def seconds_a_step(model, X, y):
@@ -74,9 +73,9 @@ def run(name, model, parts, seconds, seed):
     model = clone(model).set_params(random_state=seed, batch_size=128)
     a_step = seconds_a_step(model, X_train, y_train)
     model.set_params(max_steps=max(1, int(seconds / a_step)))
-    start = perf_counter()
+    start = core_seconds()
     model.fit(X_train, y_train)
-    spent = perf_counter() - start
+    spent = core_seconds() - start
     network = model.net_.module_.network
     report(
         name,

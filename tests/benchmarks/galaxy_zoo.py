@@ -3,7 +3,9 @@
 import json
 import os
 from pathlib import Path
+from time import process_time
 
+import joblib
 import numpy as np
 from sklearn.model_selection import train_test_split
 
@@ -37,6 +39,11 @@ def labelled_split(cache):
     )
     names = np.asarray(CLASSES)
     return images[train], images[test], names[codes[train]], names[codes[test]]
+
+
+def core_seconds():
+    """Return processor time over cores, a clock that stops while other work is on them."""
+    return process_time() / joblib.cpu_count()
 
 
 def report(name, **figures):
