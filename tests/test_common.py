@@ -74,6 +74,7 @@ ESTIMATORS = [
 
 
 @pytest.mark.filterwarnings("ignore:y contains no unlabeled samples")
+@pytest.mark.filterwarnings("ignore:invalid value encountered in cast")  # of check_cv, y infinite
 @parametrize_with_checks(ESTIMATORS)
 def test_scikit_learn_common_checks(estimator, check):
     is_exempt = isinstance(estimator, PseudoLabelClassifier | FixMatchClassifier)
