@@ -172,6 +172,11 @@ def _check_stack(name, X):
             f"{name} takes images as (n_samples, height, width, n_channels), (n_samples, height, "
             f"width) or rows of pixels; got an array of {X.ndim} dimensions, shape {X.shape}."
         )
+    if X.ndim == 4 and X.shape[1] in (1, 3, 4) and min(X.shape[2:]) >= 16:
+        raise ValueError(
+            f"{name} takes images with their channels last; got shape {X.shape}, which looks like "
+            f"channels first: X.transpose(0, 2, 3, 1) turns them."
+        )
     if min(X.shape) == 0:
         raise ValueError(f"{name} got images without pixels: X has shape {X.shape}.")
     if max(X.shape[1:3]) > MAX_SIDE:

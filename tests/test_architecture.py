@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "model_selection": BASE | {"preprocessing"},
     "inspection": BASE | DATA | {"metrics", "_training", "augmentation", "neural_network"},
     "_training": BASE | DATA | {"networks", "augmentation"},
-    "neural_network": BASE | DATA | {"_training", "networks", "augmentation"},
+    "neural_network": BASE | DATA | {"metrics", "_training", "networks", "augmentation"},
     "decomposition": BASE | DATA | {"_training", "networks", "augmentation", "neural_network"},
     "semi_supervised": BASE | DATA | {"metrics", "_training", "augmentation", "neural_network"},
     "recipes": BASE

@@ -116,7 +116,7 @@ class EpochLoop:
         self.net.start_epoch(epoch, epoch_seed(self.net.seed, epoch))
         self.net.record = record
         self.net.fit_loop(self.dataset, epochs=1)
-        return stopped
+        return stopped or self.net.asked_to_stop
 
     def _record(self, epoch):
         """Write down what the epoch was like, and tell whether training should stop."""
@@ -132,7 +132,9 @@ class EpochLoop:
                 self.net.history.record(name, float(value))
             if self.best is None:
                 return False
-            return self.best.update(epoch, scores["valid_score"], self.net.module_)
+            stop = self.best.update(epoch, scores["valid_score"], self.net.module_)
+            self.net.history.record("valid_score_best", self.best.epoch == epoch)
+            return stop
 
     def _postfix(self):
         last = self.net.history[-1]

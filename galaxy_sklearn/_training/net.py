@@ -132,7 +132,7 @@ class TrainingNet(NeuralNet):
         network = self.module_.network
         self.forward_views = (torch.compile(network) if self.compiled else network).__call__
         self.hits = self.seen = 0
-        self.record = None
+        self.record, self.asked_to_stop = None, False
         self.freezer = Freezer(network, self.freeze)
         self.averaged = (
             None
@@ -149,11 +149,17 @@ class TrainingNet(NeuralNet):
         self.epoch_seed = seed
         self.hits = self.seen = 0
 
-    def on_epoch_end(self, net, **kwargs):
-        """Write down what the epoch was like, before the user's callbacks ask."""
-        super().on_epoch_end(net, **kwargs)
+    def notify(self, method_name, **cb_kwargs):
+        """Call the callbacks; at the end of an epoch they find its record, and may stop it all."""
+        if method_name != "on_epoch_end":
+            super().notify(method_name, **cb_kwargs)
+            return
         if self.record is not None:
             self.record()
+        try:
+            super().notify(method_name, **cb_kwargs)
+        except KeyboardInterrupt:  # what skorch's EarlyStopping raises
+            self.asked_to_stop = True
 
     def epoch_records(self):
         """Return what else is recorded of an epoch, a dict of floats."""

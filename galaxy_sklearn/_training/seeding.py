@@ -1,5 +1,7 @@
 """Randomness that leaves the caller's generators alone."""
 
+import os
+import threading
 from contextlib import contextmanager
 
 import numpy as np
@@ -14,11 +16,27 @@ def draw_seed(random_state):
     return int(check_random_state(random_state).randint(2**31 - 1))
 
 
+class _Turn:
+    """Whose turn it is in this process; a forked child starts with nobody's."""
+
+    lock = threading.RLock()
+
+    @classmethod
+    def reset(cls):
+        cls.lock = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_Turn.reset)
+
+
 @contextmanager
 def forked_torch(device):
-    """Give the block its own global torch generators; the caller's come back unchanged."""
+    """Give the block its own global torch generators; the caller's come back unchanged.
+
+    They are the process's, so threads take turns: else each would draw the other's numbers.
+    """
     cuda = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=cuda):
+    with _Turn.lock, torch.random.fork_rng(devices=cuda):
         yield
 
 

@@ -4,7 +4,6 @@ import os
 from numbers import Real
 
 import numpy as np
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from galaxy_sklearn._training.data import LabelledImages
@@ -25,7 +24,7 @@ from galaxy_sklearn._validation import (
 from galaxy_sklearn.neural_network._base import ImageNetEstimator
 
 
-class Pretrainer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ImageNetEstimator):
+class Pretrainer(ImageNetEstimator):
     """Train a network on images without labels; subclasses say what it learns from them.
 
     A subclass defines `_make_network`, `_make_criterion`, `_net_class` and the public methods
@@ -91,7 +90,7 @@ class Pretrainer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ImageNetEsti
             If X is empty or holds NaN or infinity; if a parameter is out of range; if the network
             does not take such images.
         """
-        again = self.warm_start and hasattr(self, "net_")
+        again = self._goes_on()
         images = validate_images(self, X, reset=not again)
         self._train(_unlabelled(images), 1)
         return self

@@ -7,6 +7,7 @@ from galaxy_sklearn.metrics._classification import (
     wilson_interval,
 )
 from galaxy_sklearn.metrics._pseudo_label_health import pseudo_label_health
+from galaxy_sklearn.metrics._votes import vote_rmse
 
 __all__ = [
     "classification_summary",
@@ -14,5 +15,6 @@ __all__ = [
     "pseudo_label_health",
     "reliability_curve",
     "summarize_confusion_matrix",
+    "vote_rmse",
     "wilson_interval",
 ]

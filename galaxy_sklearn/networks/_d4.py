@@ -89,6 +89,16 @@ class D4Conv2d(nn.Module):
         nn.init.normal_(self.weight, std=(2 / fan) ** 0.5)
         self.register_buffer("placement", _placement(kernel_size, self.n_inputs), persistent=False)
 
+    def __getstate__(self):
+        """Leave the placement out: it is most of the bytes, and follows from the rest."""
+        buffers = {name: one for name, one in self._buffers.items() if name != "placement"}
+        return {**self.__dict__, "_buffers": buffers}
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        placement = _placement(self.kernel_size, self.n_inputs).to(self.weight)
+        self.register_buffer("placement", placement, persistent=False)
+
     def filters(self):
         """Return the filters in all orientations, (8 fan_out, n_inputs fan_in, k, k)."""
         fan_out, fan_in, n_taps = self.weight.shape

@@ -1,5 +1,6 @@
 """What every estimator that trains a network has in common."""
 
+import inspect
 import math
 import os
 import warnings
@@ -8,7 +9,12 @@ from pathlib import Path
 import joblib
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    clone,
+)
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
@@ -82,11 +88,26 @@ class NestedParamsMixin:
         return _NESTED.get(prefix) if separator else None
 
 
-class ImageNetEstimator(NestedParamsMixin, BaseEstimator):
+class ImageNetEstimator(
+    NestedParamsMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
     """Build, train and run a network on images; subclasses say what it is trained for.
 
     A subclass defines `_make_criterion()` and the public methods.
     """
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "net_")
+
+    def _goes_on(self):
+        """Tell whether `fit` begins with the last one's weights; if not, forget that one.
+
+        So that a fit that fails leaves no network under the classes of another.
+        """
+        if self.warm_start and hasattr(self, "net_"):
+            return True
+        self.__dict__.pop("net_", None)
+        return False
 
     def _device(self):
         return resolve_device(self.device)
@@ -211,6 +232,7 @@ class ImageNetEstimator(NestedParamsMixin, BaseEstimator):
         settings = {"weight_decay": self.weight_decay, "fused": device.type != "mps"}
         settings |= self.optimizer_params or {}
         optimiser, rate = self._optimiser(model)
+        self._check_settings(optimiser)
         return net_class(
             model,
             **net_params,
@@ -232,6 +254,18 @@ class ImageNetEstimator(NestedParamsMixin, BaseEstimator):
             callbacks=self.callbacks,
             verbose=0,
         )
+
+    def _check_settings(self, optimiser):
+        name = type(self).__name__
+        known = sorted(set(inspect.signature(optimiser).parameters) - {"params", "lr"})
+        for unknown in set(self.optimizer_params or ()) - set(known):
+            raise ValueError(
+                f"The optimizer {optimiser.__name__} of {name} has no parameter {unknown!r}; it "
+                f"takes {', '.join(known)}, and its rate is learning_rate."
+            )
+        for one in self.callbacks or ():
+            if not hasattr(one[1] if isinstance(one, tuple) else one, "on_epoch_end"):
+                raise TypeError(f"{name} takes skorch callbacks; got {one!r}.")
 
     def _optimiser(self, model):
         """Return the optimiser's class and its highest learning rate, for a model."""

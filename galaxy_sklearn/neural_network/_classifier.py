@@ -4,7 +4,7 @@ import os
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import ClassifierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import ClassifierMixin
 from sklearn.model_selection import train_test_split
 
 from galaxy_sklearn._training.device import PRECISIONS
@@ -29,9 +29,7 @@ from galaxy_sklearn.neural_network._base import ImageNetEstimator
 from galaxy_sklearn.neural_network._scoring import validation_score
 
 
-class GalaxyClassifier(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClassifierMixin, ImageNetEstimator
-):
+class GalaxyClassifier(ClassifierMixin, ImageNetEstimator):
     """Tell galaxies apart by their images.
 
     The defaults are the recipe that did best on real galaxies (see ``docs/benchmarks.md``): a
@@ -140,7 +138,8 @@ class GalaxyClassifier(
     compile : bool, default=False
         Compile the network for training.
     callbacks : list, default=None
-        Further skorch callbacks.
+        Further skorch callbacks, such as `EarlyStopping` or Optuna's pruning: at the end of an
+        epoch its `history_` row is there. The learning rate is the `schedule`'s, not theirs.
     verbose : int, default=0
         1 shows progress bars.
     random_state : int, RandomState instance or None, default=None
@@ -330,7 +329,7 @@ class GalaxyClassifier(
             have weight; if a parameter is out of range; if the network does not take such images;
             if X_unlabeled is given without an unfitted pretrainer.
         """
-        again = self.warm_start and hasattr(self, "net_")
+        again = self._goes_on()
         images = validate_images(self, X, reset=not again)
         classes, codes = encode_labels(self, y, len(images))
         weights = validate_sample_weight(self, sample_weight, len(images))

@@ -6,7 +6,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.metrics import check_scoring
 
 from galaxy_sklearn.augmentation._views import prediction_views
-from galaxy_sklearn.neural_network._vote_targets import rmse
+from galaxy_sklearn.metrics._votes import vote_rmse
 
 
 class KnownPredictions(ClassifierMixin, BaseEstimator):
@@ -114,7 +114,7 @@ def fractions_score(scoring, predicted, truth, weights):
         If a score of scikit-learn is named and some of `truth` is not known.
     """
     if scoring is None:
-        return -rmse(predicted, truth, weights)
+        return -vote_rmse(truth, predicted, sample_weight=weights)
     if isinstance(scoring, str) and np.isnan(truth).any():
         raise ValueError(
             f"scoring={scoring!r} takes no unknown votes, and {np.isnan(truth).any(axis=1).sum()} "

@@ -3,7 +3,7 @@
 from numbers import Integral
 
 import numpy as np
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, RegressorMixin, TransformerMixin
+from sklearn.base import RegressorMixin
 from sklearn.model_selection import train_test_split
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
@@ -20,6 +20,7 @@ from galaxy_sklearn._validation import (
 from galaxy_sklearn.galaxy_zoo._convert import convert_array
 from galaxy_sklearn.galaxy_zoo._samples import clean_samples
 from galaxy_sklearn.galaxy_zoo._tree import KINDS, DecisionTree
+from galaxy_sklearn.metrics._votes import vote_rmse
 from galaxy_sklearn.neural_network._base import ImageNetEstimator
 from galaxy_sklearn.neural_network._classifier import GalaxyClassifier
 from galaxy_sklearn.neural_network._scoring import fractions_score, outputs_and_loss
@@ -33,7 +34,6 @@ from galaxy_sklearn.neural_network._vote_targets import (
     loss_targets,
     read_targets,
     require_normalized_steps,
-    rmse,
     target_statistics,
     tree_of,
     vote_loss,
@@ -42,9 +42,7 @@ from galaxy_sklearn.neural_network._vote_targets import (
 _OF_CLASSES = {"loss", "adjustment", "label_smoothing", "class_weight"}
 
 
-class VoteFractionRegressor(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, RegressorMixin, ImageNetEstimator
-):
+class VoteFractionRegressor(RegressorMixin, ImageNetEstimator):
     """Predict the fractions of Galaxy Zoo's volunteers who would give each answer.
 
     Predictions obey the decision tree: the answers to a question sum to the share of volunteers
@@ -322,7 +320,7 @@ restart_scores_, history_, net_
             out of range or contradict each other; if X_unlabeled is given without an unfitted
             pretrainer.
         """
-        again = self.warm_start and hasattr(self, "net_")
+        again = self._goes_on()
         images, rows, targets, weights = self._prepare(X, y, sample_weight, reset=not again)
         training, held_out = self._split(rows, weights)
         validate = None
@@ -497,4 +495,4 @@ restart_scores_, history_, net_
         values = read_targets(self, y, len(means), reset=False)
         weights = validate_sample_weight(self, sample_weight, len(means))
         loss_targets(self, values, weights)
-        return -rmse(means, as_fractions(self, values), weights)
+        return -vote_rmse(as_fractions(self, values), means, sample_weight=weights)

@@ -139,13 +139,6 @@ def loss_targets(estimator, values, weights):
     return np.flatnonzero(known), targets
 
 
-def rmse(predicted, targets, weights):
-    """Return the weighted root mean square of the errors where `targets` are not NaN."""
-    weights = np.where(np.isnan(targets), 0.0, weights[:, np.newaxis])
-    errors = np.where(np.isnan(targets), 0.0, predicted - targets)
-    return float(np.sqrt((weights * errors**2).sum() / weights.sum()))
-
-
 def target_statistics(targets, weights):
     """Return the weighted mean and deviation of each column's known targets, (n_outputs,)."""
     shares = np.where(np.isnan(targets), 0.0, weights[:, np.newaxis])

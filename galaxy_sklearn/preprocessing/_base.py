@@ -21,7 +21,42 @@ _SAMPLE_IMAGES = 1000
 _SAMPLE_PIXELS = 1 << 22
 
 
-class ImageTransformer(TransformerMixin, BaseEstimator):
+class ImagesOutMixin(TransformerMixin, auto_wrap_output_keys=None):
+    """What comes out are images, which no table holds: `set_output` is for the steps after."""
+
+    def __init_subclass__(cls, auto_wrap_output_keys=None, **kwargs):
+        super().__init_subclass__(auto_wrap_output_keys=auto_wrap_output_keys, **kwargs)
+
+    def set_output(self, *, transform=None):
+        """Return the transformer as it is: images stay images.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"} or None, default=None
+            Ignored; steps that make a table obey it.
+
+        Returns
+        -------
+        self : estimator
+        """
+        return self
+
+    def get_feature_names_out(self, input_features=None):
+        """Return None: images have no columns, and the step that makes some names them.
+
+        Parameters
+        ----------
+        input_features : array-like of str or None, default=None
+            Ignored.
+
+        Returns
+        -------
+        None
+        """
+        return
+
+
+class ImageTransformer(ImagesOutMixin, BaseEstimator):
     """Base of the transformers: the same result on arrays and, lazily, on sequences.
 
     A subclass gives `transform_images`, and `_learn` where it checks its parameters against the

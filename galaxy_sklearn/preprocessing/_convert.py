@@ -1,10 +1,11 @@
 """Other forms of the same images: grey, float, rows."""
 
 import numpy as np
+from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.validation import check_is_fitted
 
 from galaxy_sklearn._validation import validate_images
-from galaxy_sklearn.preprocessing._base import ImageTransformer, float_type
+from galaxy_sklearn.preprocessing._base import ImagesOutMixin, ImageTransformer, float_type
 
 _LUMA = (0.299, 0.587, 0.114)
 _LUMA_16_BIT = (19595, 38470, 7471)  # the same times 65536, rounded to that sum
@@ -130,7 +131,9 @@ class ToFloat(ImageTransformer):
         return scaled
 
 
-class Flatten(ImageTransformer):
+class Flatten(
+    ClassNamePrefixFeaturesOutMixin, ImageTransformer, auto_wrap_output_keys=("transform",)
+):
     """Lay images out as rows of pixels, so that any scikit-learn classifier can follow.
 
     This is where a sequence ends: all its images are read and stay in memory.
@@ -151,6 +154,24 @@ class Flatten(ImageTransformer):
 
     def __init__(self, *, image_shape=None):
         self.image_shape = image_shape
+
+    @property
+    def _n_features_out(self):
+        return self.n_features_in_
+
+    def set_output(self, *, transform=None):
+        """Choose the table that `transform` returns.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"} or None, default=None
+            As in scikit-learn; None leaves it as it is.
+
+        Returns
+        -------
+        self : Flatten
+        """
+        return super(ImagesOutMixin, self).set_output(transform=transform)
 
     def transform(self, X):
         """Return rows of pixels.

@@ -1,10 +1,11 @@
 """Image files at the head of a Pipeline."""
 
 import os
+from collections.abc import Iterator, Set
 from numbers import Integral
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
 from galaxy_sklearn._validation import (
@@ -19,9 +20,10 @@ from galaxy_sklearn.exceptions import ImageReadError
 from galaxy_sklearn.images._decode import REDUCTIONS
 from galaxy_sklearn.images._sequence import ImageSequence
 from galaxy_sklearn.images._sources import split_row_path
+from galaxy_sklearn.preprocessing._base import ImagesOutMixin
 
 
-class ImageReader(TransformerMixin, BaseEstimator):
+class ImageReader(ImagesOutMixin, BaseEstimator):
     """Turn file names into images that are read when needed.
 
     Nothing is decoded here: `transform` returns an `ImageSequence`, which the following steps
@@ -186,25 +188,34 @@ def _exists(path):
     return os.path.isfile(path if row is None else row[0])
 
 
+_NAME = str | bytes | os.PathLike
+
+
 def _file_names(X):
     """Return the file names of `X` as a list, or None if X holds no text."""
     if is_image_sequence(X):
         return None
-    if isinstance(X, str | os.PathLike):
+    if isinstance(X, _NAME):
         raise ValueError(
             f"ImageReader takes a list or column of file names; got the single name {X!r}."
         )
+    if isinstance(X, Set | Iterator | dict) and not hasattr(X, "shape"):
+        raise TypeError(
+            f"ImageReader takes a list or column of file names, in order; got a {type(X).__name__}."
+        )
     if hasattr(X, "to_numpy"):
         X = X.to_numpy()
-    if isinstance(X, list | tuple) and not any(isinstance(one, str | os.PathLike) for one in X):
+    if isinstance(X, list | tuple | np.ndarray) and len(X) == 0:
+        raise ValueError("ImageReader needs at least one file name or image; X is empty.")
+    if isinstance(X, list | tuple) and not any(isinstance(one, _NAME) for one in X):
         if not X or not isinstance(X[0], list | tuple | np.ndarray) or len(X[0]) != 1:
             return None
         X = np.array(X, dtype=object)
     if isinstance(X, np.ndarray):
-        if X.dtype.kind not in "OUT" or X.ndim > 2:
+        if X.dtype.kind not in "OSUT" or X.ndim > 2:
             return None
         names = X.astype(object).ravel().tolist()
-        if not any(isinstance(one, str | os.PathLike) for one in names):
+        if not any(isinstance(one, _NAME) for one in names):
             return None
         if X.ndim == 2 and X.shape[1] != 1:
             raise ValueError(
@@ -215,8 +226,8 @@ def _file_names(X):
     else:
         return None
     for row, name in enumerate(names):
-        if not isinstance(name, str | os.PathLike) or not os.fspath(name):
+        if not isinstance(name, _NAME) or not os.fspath(name):
             raise ValueError(
                 f"ImageReader takes a file name in every row; row {row} holds {name!r}."
             )
-    return names
+    return [os.fsdecode(name) if isinstance(name, bytes) else name for name in names]

@@ -1,0 +1,65 @@
+"""How far predicted vote fractions are from the counted ones."""
+
+import numpy as np
+
+
+def vote_rmse(y_true, y_pred, *, sample_weight=None, multioutput="pooled"):
+    """Return the root mean square error over the vote fractions that are known.
+
+    The score of the Galaxy Zoo challenge, where every fraction of every galaxy counts the same;
+    for a search, ``make_scorer(vote_rmse, greater_is_better=False)``.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples, n_answers) or (n_samples,)
+        Fractions, NaN where not known.
+    y_pred : array-like of the same shape
+        Predicted fractions.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weight of each galaxy; None weighs all alike.
+    multioutput : {"pooled", "raw_values"}, default="pooled"
+        One number over all fractions, or one for each answer: NaN where nothing is known.
+
+    Returns
+    -------
+    float or ndarray of shape (n_answers,)
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit, a prediction is NaN, nothing in `y_true` is known, or
+        `multioutput` is another word.
+
+    Examples
+    --------
+    >>> from galaxy_sklearn.metrics import vote_rmse
+    >>> vote_rmse([[0.5, float("nan")], [1.0, 0.2]], [[0.5, 0.9], [1.0, 0.5]])
+    0.17320508075688773
+    """
+    truth, predicted = np.asarray(y_true, float), np.asarray(y_pred, float)
+    if truth.shape != predicted.shape or truth.ndim not in (1, 2):
+        raise ValueError(
+            f"vote_rmse takes predictions of the shape of y_true, (n_samples, n_answers); got "
+            f"{predicted.shape} and {truth.shape}."
+        )
+    if np.isnan(predicted).any():
+        row = int(np.isnan(predicted.reshape(len(predicted), -1)).any(axis=1).argmax())
+        raise ValueError(f"vote_rmse: row {row} of y_pred holds NaN.")
+    if multioutput not in ("pooled", "raw_values"):
+        raise ValueError(
+            f"vote_rmse takes multioutput='pooled' or 'raw_values'; got {multioutput!r}."
+        )
+    truth, predicted = truth.reshape(len(truth), -1), predicted.reshape(len(truth), -1)
+    weights = np.ones(len(truth)) if sample_weight is None else np.asarray(sample_weight, float)
+    if weights.shape != (len(truth),):
+        raise ValueError(
+            f"vote_rmse takes one weight a sample, of {len(truth)}; got shape {weights.shape}."
+        )
+    shares = np.where(np.isnan(truth), 0.0, weights[:, np.newaxis])
+    if not shares.sum() > 0:
+        raise ValueError("vote_rmse: nothing in y_true is known and has weight.")
+    squares = shares * np.where(np.isnan(truth), 0.0, predicted - truth) ** 2
+    if multioutput == "pooled":
+        return float(np.sqrt(squares.sum() / shares.sum()))
+    totals = np.where(shares.sum(axis=0) > 0, shares.sum(axis=0), np.nan)
+    return np.sqrt(squares.sum(axis=0) / totals)
