@@ -26,6 +26,7 @@ from galaxy_sklearn._validation import (
 )
 from galaxy_sklearn.augmentation._views import MultiScaleCrop, RotatedViews, prediction_views
 from galaxy_sklearn.neural_network._base import ImageNetEstimator
+from galaxy_sklearn.neural_network._class_weights import weights_of_classes
 from galaxy_sklearn.neural_network._scoring import validation_score
 
 
@@ -144,7 +145,8 @@ class GalaxyClassifier(ClassifierMixin, ImageNetEstimator):
         1 shows progress bars.
     random_state : int, RandomState instance or None, default=None
         Seed of everything random; two fits with one seed are identical on one machine. The global
-        generators of NumPy and PyTorch are never touched.
+        generators of NumPy and PyTorch are never touched. Fits in threads of one process wait
+        for each other; processes, such as joblib's, run side by side.
 
     Attributes
     ----------
@@ -353,6 +355,8 @@ class GalaxyClassifier(ClassifierMixin, ImageNetEstimator):
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Take one pass over some images, at a tenth of the learning rate.
 
+        Optimiser, learning rate and batch size are those of the first call, or of the last `fit`.
+
         Parameters
         ----------
         X : array-like or ImageSequence
@@ -407,22 +411,8 @@ class GalaxyClassifier(ClassifierMixin, ImageNetEstimator):
             raise ValueError(
                 "GalaxyClassifier needs at least two classes; sample_weight leaves only one class."
             )
-        present = shares > 0
-        self._prior = np.maximum(shares, shares[present].min()) / shares.sum()
-        self._class_weight = np.ones(len(self.classes_))
-        if self.class_weight == "balanced":
-            self._class_weight[present] = shares.sum() / (present.sum() * shares[present])
-        elif self.class_weight is not None:
-            for label, weight in self.class_weight.items():
-                if label not in self.classes_:
-                    raise ValueError(
-                        f"GalaxyClassifier got a class_weight for {label!r}, which is not among "
-                        f"the classes {self.classes_.tolist()}."
-                    )
-                if not 0 <= weight < np.inf:
-                    got = f"{weight!r} for {label!r}"
-                    raise ValueError(f"GalaxyClassifier needs class weights >= 0; got {got}.")
-                self._class_weight[np.searchsorted(self.classes_, label)] = weight
+        self._prior = np.maximum(shares, shares[shares > 0].min()) / shares.sum()
+        self._class_weight = weights_of_classes(self.class_weight, self.classes_, shares)
 
     def _split(self, codes, weights):
         """Return rows to train on and rows held out, or None; rows without weight are neither."""
