@@ -256,3 +256,12 @@ def test_what_it_refuses(shapes):
         quick().fit(X[:N], y[: N - 1], X_unlabeled=X[N:])
     with pytest.warns(UserWarning, match="y contains no unlabeled samples"):
         quick().fit(X[:N], y[:N])
+
+
+@pytest.mark.parametrize("alignment", ["pool", "labels", None])
+def test_a_class_without_weight_does_no_harm(alignment):
+    X, y = make_shapes(60, seed=3)
+    weights = np.where(y == y[0], 0.0, 1.0)
+    model = quick(distribution_alignment=alignment)
+    model.fit(X[:30], y[:30], X_unlabeled=X[30:], sample_weight=weights[:30])
+    assert np.isfinite(model.predict_proba(X)).all()

@@ -11,6 +11,7 @@ from galaxy_sklearn.galaxy_zoo import (
     DecisionTree,
     Question,
     check_votes,
+    clean_samples,
     convert_votes,
     load_tree,
     question_votes,
@@ -332,3 +333,11 @@ def test_names_of_one_catalogue_become_those_of_another():
     back = rename_votes(zoobot, tree=KAGGLE, catalogue="kaggle")
     assert back.filter(like="Class8").isna().all(axis=None)
     assert back["Class11.6"].equals(table["Class11.6"])
+
+
+def test_schemes_without_classes_or_lists_are_refused():
+    votes = np.full((1, 37), 0.5)
+    with pytest.raises(ValueError, match="needs at least one class; got an empty one"):
+        clean_samples(votes, scheme={}, tree="gz2", tolerance=np.inf)
+    with pytest.raises(TypeError, match="class 'ring' must be a list; got the text"):
+        clean_samples(votes, scheme={"ring": "x >= 0.5"}, tree="gz2", tolerance=np.inf)

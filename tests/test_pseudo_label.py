@@ -6,7 +6,11 @@ import sklearn
 from self_training import some_irises
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.datasets import make_blobs
-from sklearn.ensemble import StackingClassifier
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+    StackingClassifier,
+)
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
@@ -339,10 +343,50 @@ def test_target_precision_is_reached_in_the_pool(target, criterion):
     assert right[chosen].mean() > target - 0.015
     assert chosen.mean() > 0.2
     entry = model.history_[0]
-    assert entry["precision"] >= target
+    assert entry["precision"] == pytest.approx(target, abs=0.015)
+    lower, upper = entry["precision_interval"]
+    assert lower < entry["precision"] < upper
+    assert entry["n_checked"] > 100
     if criterion == "threshold":
         assert right[chosen].mean() < target + 0.03  # and no lower than need be
-        assert entry["precision"] < target + 0.02
+
+
+def test_the_precision_of_few_held_out_labels_is_no_promise():
+    claimed, kept, promised = [], [], []
+    for seed in range(20):
+        X, y = blurred_blobs(2120, seed)
+        model = PseudoLabelClassifier(
+            LogisticRegression(), max_iter=1, max_divergence=None, random_state=seed
+        ).fit(X[:120], y[:120], X_unlabeled=X[120:])
+        entry, chosen = model.history_[0], model.labeled_iter_ == 1
+        if entry["n_checked"] and chosen.any():
+            claimed.append(entry["precision"])
+            kept.append((model.transduction_ == y)[chosen].mean())
+            lower, upper = entry["precision_interval"]
+            promised.append(lower <= kept[-1] <= upper)
+    assert len(kept) >= 10
+    assert np.mean(kept) < 0.95  # what the held-out labels above their own threshold would say
+    assert np.mean(claimed) == pytest.approx(np.mean(kept), abs=0.08)
+    assert np.mean(promised) >= 0.7
+
+
+def test_a_handful_of_labels_is_no_collapse():
+    X, y = make_blobs(580, centers=8, center_box=(-20, 20), random_state=0)
+    base = LogisticRegression(max_iter=5000)
+    model = PseudoLabelClassifier(base, criterion="k_best", max_iter=5)
+    model.fit(X[:80], y[:80], X_unlabeled=X[80:])
+    assert model.termination_condition_ == "max_iter"
+    assert (model.labeled_iter_[80:] > 0).sum() == 50
+
+
+@pytest.mark.parametrize(
+    "forest", [RandomForestClassifier(3), HistGradientBoostingClassifier(max_iter=3)]
+)
+def test_a_warm_start_that_only_adds_trees_is_refused(forest):
+    X, y = blurred_blobs(60, 0)
+    model = PseudoLabelClassifier(forest, threshold=0.5, warm_start=True)
+    with pytest.raises(ValueError, match="adds members and trains none again"):
+        model.fit(X[:40], y[:40], X_unlabeled=X[40:])
 
 
 def test_temperature_undoes_false_confidence():

@@ -7,6 +7,7 @@ from self_training import some_irises
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 
+from galaxy_sklearn.metrics import expected_calibration_error, pseudo_label_health
 from galaxy_sklearn.semi_supervised import PseudoLabelClassifier
 
 PLAIN = {"max_divergence": None, "max_iter": 10}
@@ -83,3 +84,19 @@ def test_labels_without_room_for_minus_one(iris, kind):
     model.fit(X[:40], labels[:40], X_unlabeled=X[40:])
     assert model.predict(X).dtype == kind
     assert set(model.transduction_.tolist()) == {0, 1, -1}
+
+
+@pytest.mark.parametrize("none", [-1, None, np.nan])
+def test_the_labels_of_a_fit_may_be_passed_to_the_health(none):
+    given = np.array([0, 1, none, none], dtype=object)
+    found = pseudo_label_health([0, 1, 1], given)
+    expected = pseudo_label_health([0, 1, 1], [0, 1])
+    assert found.attrs == expected.attrs
+    assert found.index.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("wrong", [np.nan, -0.2, 1.5])
+def test_what_is_no_probability_is_named(wrong):
+    proba = np.array([[0.5, 0.5], [wrong, 0.3]])
+    with pytest.raises(ValueError, match="between 0 and 1; row 1 holds"):
+        expected_calibration_error(["a", "b"], proba, classes=["a", "b"])

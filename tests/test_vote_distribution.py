@@ -123,3 +123,17 @@ def test_distributions_refuse_in_one_sentence():
     assert np.isnan(lower).all(axis=1).tolist() == [False, True, False]
     with pytest.raises(ValueError, match="needs n_votes to draw counts"):
         distribution.sample(2, kind="counts")
+
+
+@pytest.mark.parametrize(
+    ("concentrations", "message"),
+    [
+        (np.ones((2, 3)), r"takes 37 concentrations for each galaxy.*shape \(2, 3\)"),
+        (np.ones(37), r"shape \(37,\)"),
+        (np.vstack([np.ones(37), np.zeros(37)]), "positive, finite concentrations; row 1"),
+        (np.full((1, 37), np.nan), "positive, finite concentrations; row 0"),
+    ],
+)
+def test_faulty_concentrations_are_named(concentrations, message):
+    with pytest.raises(ValueError, match=message):
+        VoteDistribution("gz2", concentrations)

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import tempfile
+import time
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from types import CodeType, FunctionType
@@ -14,6 +15,7 @@ from sklearn.base import BaseEstimator
 from galaxy_sklearn._training.data import read_rows
 
 _FINGERPRINT_IMAGES = 16
+_STALE = 3600  # seconds that no save takes
 
 
 def fingerprint(params, dataset):
@@ -98,7 +100,7 @@ class Checkpoint:
     def save(self, state):
         """Write `state`; a kill leaves the old checkpoint or the new one, never a part."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        handle, partial = tempfile.mkstemp(dir=self.path.parent, suffix=".partial")
+        handle, partial = tempfile.mkstemp(".partial", f"{self.path.stem}.", self.path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
                 torch.save(state, file)
@@ -111,6 +113,9 @@ class Checkpoint:
 
     def load(self):
         """Return the saved state on the CPU, or None if there is none."""
+        for partial in self.path.parent.glob(f"{self.path.stem}.*.partial"):
+            if time.time() - partial.stat().st_mtime > _STALE:  # of a fit that was killed
+                partial.unlink(missing_ok=True)
         if not self.path.exists():
             return None
         return torch.load(self.path, map_location="cpu", weights_only=True)

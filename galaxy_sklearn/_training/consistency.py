@@ -122,8 +122,8 @@ class ConsistencyNet(TrainingNet):
             return proba
         if self.alignment == "labels":
             shares.lerp_(proba.mean(0), 1 - _SHARES_DECAY)
-            return F.normalize(proba * (prior / shares), p=1, dim=1)
-        proba = F.normalize(proba * (self._pool_shares() / prior), p=1, dim=1)
+            return F.normalize(proba * (prior / shares.clamp_min(1e-12)), p=1, dim=1)
+        proba = F.normalize(proba * self._pool_ratio(), p=1, dim=1)
         shares.lerp_(proba.mean(0), 1 - _SHARES_DECAY)
         return proba
 
@@ -133,11 +133,16 @@ class ConsistencyNet(TrainingNet):
     def _pool_shares(self):
         return torch.lerp(self.module_.guess_shares, self._prior(), _PRIOR_SHARE)
 
+    def _pool_ratio(self):
+        """Return shares in the pool over shares of the labels; 1 for classes without weight."""
+        prior = self._prior()
+        return torch.where(prior > 0, self._pool_shares() / prior.clamp_min(1e-12), 1.0)
+
     def _shift(self):
         """Return what turns logits for labelled images into logits for the pool's."""
         if self.alignment != "pool":
             return self.criterion_.adjustment
-        return self.criterion_.adjustment + torch.log(self._pool_shares() / self._prior())
+        return self.criterion_.adjustment + torch.log(self._pool_ratio())
 
     def compute_loss(self, images, targets, weights):
         """Return the loss of both kinds of images, and the outputs of the labelled ones."""

@@ -32,6 +32,11 @@ def _scheme(scheme):
             raise ValueError(f"There is no scheme {scheme!r} of cuts, only {scheme_names()}.")
         found = _published()[scheme]
         return found["kind"], found["classes"], found.get("where", {})
+    if not scheme:
+        raise ValueError("A scheme of cuts needs at least one class; got an empty one.")
+    for name, cuts in dict(scheme).items():
+        if isinstance(cuts, str):
+            raise TypeError(f"The cuts of class {name!r} must be a list; got the text {cuts!r}.")
     return None, dict(scheme), {}
 
 

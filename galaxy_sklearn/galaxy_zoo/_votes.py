@@ -77,7 +77,7 @@ def _row_text(table, row):
     """Name a row, by its label too where the table has labels of its own."""
     if not hasattr(table, "index") or isinstance(table.index, pd.RangeIndex):
         return f"row {row}"
-    return f"row {row} ({table.index[row]!r})"
+    return f"row {row} ({table.index[row : row + 1].tolist()[0]!r})"
 
 
 def values_of(tree, votes):

@@ -27,13 +27,20 @@ def reliability_curve(y_true, proba, *, classes, n_bins=10):
     Raises
     ------
     ValueError
-        If the shapes do not fit, or there are no samples.
+        If the shapes do not fit, there are no samples, or a row holds no probabilities.
     """
     y_true, proba, classes = np.asarray(y_true), np.asarray(proba, float), np.asarray(classes)
     if proba.shape != (len(y_true), len(classes)) or not len(y_true):
         raise ValueError(
             f"reliability_curve takes one row of {len(classes)} probabilities a sample, of "
             f"{len(y_true)} samples; got {proba.shape}."
+        )
+    wrong = ~((proba >= 0) & (proba <= 1 + 1e-6)).all(axis=1)  # NaN too
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise ValueError(
+            f"reliability_curve takes probabilities between 0 and 1; row {row} holds "
+            f"{proba[row].tolist()}."
         )
     if n_bins < 1:
         raise ValueError(f"reliability_curve needs at least one bin; got {n_bins}.")

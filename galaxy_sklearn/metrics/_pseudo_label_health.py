@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import check_consistent_length
 
+from galaxy_sklearn._validation import missing_labels
 from galaxy_sklearn.metrics._classification import wilson_interval
 
 
@@ -18,7 +19,7 @@ def pseudo_label_health(y_pseudo, y_labeled, y_true=None):
     y_pseudo : array-like of shape (n_pseudo,)
         Labels that a model gave; -1 is none, so that `transduction_` of a pool can be passed.
     y_labeled : array-like of shape (n_labeled,)
-        Labels given by people.
+        Labels given by people; -1, None and NaN are none, so that the y of `fit` can be passed.
     y_true : array-like of shape (n_pseudo,), default=None
         What the galaxies of `y_pseudo` truly are, where that is known.
 
@@ -43,7 +44,7 @@ def pseudo_label_health(y_pseudo, y_labeled, y_true=None):
     >>> print(health.loc["S", "amplification"], round(health.attrs["divergence"], 3))
     1.5 0.131
     """
-    y_pseudo, y_labeled = np.asarray(y_pseudo), np.asarray(y_labeled)
+    y_pseudo, y_labeled = np.asarray(y_pseudo), _labels_only(y_labeled)
     classes, labeled = np.unique(y_labeled, return_counts=True)
     if len(classes) == 0:
         raise ValueError("pseudo_label_health needs at least one label in y_labeled.")
@@ -59,6 +60,14 @@ def pseudo_label_health(y_pseudo, y_labeled, y_true=None):
         check_consistent_length(y_pseudo, y_true)
         _add_precision(table, codes, y_pseudo[given] == np.asarray(y_true)[given])
     return table
+
+
+def _labels_only(y):
+    """Return the labels that are one, as `PseudoLabelClassifier` reads them."""
+    missing = missing_labels(y)
+    y = np.asarray(y, dtype=object)[~missing] if missing.any() else np.asarray(y)
+    given = [one not in (-1, "-1") for one in y.tolist()]
+    return y[np.array(given, dtype=bool)]
 
 
 def class_divergence(counts, prior):

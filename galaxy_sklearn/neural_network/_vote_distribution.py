@@ -21,6 +21,11 @@ class VoteDistribution:
     concentrations : array-like of shape (n_samples, n_answers)
         Positive; the larger a question's sum, the surer its fractions.
 
+    Raises
+    ------
+    ValueError
+        If `concentrations` has another shape, or holds what is not positive and finite.
+
     Examples
     --------
     >>> from galaxy_sklearn.neural_network import VoteDistribution
@@ -33,6 +38,18 @@ class VoteDistribution:
     def __init__(self, tree, concentrations):
         self.tree = as_tree(tree)
         self.concentrations = np.asarray(concentrations, dtype=float)
+        n_answers, shape = len(self.tree.answers), self.concentrations.shape
+        if len(shape) != 2 or shape[1] != n_answers:
+            raise ValueError(
+                f"VoteDistribution takes {n_answers} concentrations for each galaxy, one an answer "
+                f"of tree {self.tree.name!r}; got an array of shape {shape}."
+            )
+        wrong = ~((self.concentrations > 0) & np.isfinite(self.concentrations)).all(axis=1)
+        if wrong.any():
+            raise ValueError(
+                f"VoteDistribution takes positive, finite concentrations; row "
+                f"{int(wrong.argmax())} holds others."
+            )
 
     def __len__(self):
         return len(self.concentrations)

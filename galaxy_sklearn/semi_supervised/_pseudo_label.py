@@ -45,10 +45,11 @@ class PseudoLabelClassifier(PoolClassifier):
     threshold : float or "auto", default="auto"
         Confidence (probability of the most probable class) above which a label is kept.
         ``"auto"`` finds it in each round on labels that are held out: the lowest at which
-        `target_precision` of the guesses above it are right, after temperature scaling. Ignored
-        by ``criterion="k_best"``.
+        `target_precision` of the guesses above it are right, after temperature scaling. Few
+        held-out labels show little: see "precision" in `history_`. Ignored by
+        ``criterion="k_best"``.
     target_precision : float, default=0.95
-        Share of right labels that ``threshold="auto"`` asks for.
+        Share of right labels that ``threshold="auto"`` asks for, on the held-out ones.
     criterion : {"threshold", "k_best", "quota", "agreement"}, default="threshold"
         Which guesses become labels. ``"threshold"``: all above `threshold`. ``"k_best"``: the
         `k_best` of highest confidence. ``"quota"``: of those above `threshold` the best of each
@@ -65,10 +66,12 @@ class PseudoLabelClassifier(PoolClassifier):
     max_divergence : float or None, default=0.5
         Kullback-Leibler divergence, in nats, of the class shares of all pseudo-labels to those
         of the given labels. A round above it is rolled back, with a `PseudoLabelWarning`, and is
-        the last. None lets all pass.
+        the last. Judged from 10 pseudo-labels a class on, and less what chance alone gives,
+        (n_classes - 1) / (2 n_pseudo_labels). None lets all pass.
     warm_start : bool, default=False
         Train the same estimator further in each round; it needs a `warm_start` parameter of its
-        own. False trains a fresh clone in each round.
+        own that goes on with the same model, not one that adds trees. False trains a fresh clone
+        in each round.
     relabel : bool, default=False
         Guess all rows without a given label afresh in each round, so that earlier pseudo-labels
         change or are taken back.
@@ -121,8 +124,10 @@ class PseudoLabelClassifier(PoolClassifier):
         Why it ended. ``"collapse"``: `max_divergence`.
     history_ : list of dict
         For each round: "round", "threshold", "temperature", "precision" (share of right ones
-        among the held-out images that the rule of this round chooses), "coverage" (their part of
-        the held-out ones), "validation_score" (accuracy on all held-out ones), "n_added",
+        among "n_checked" held-out images that the rule of this round chooses; under
+        ``threshold="auto"`` by the threshold that the other held-out images give, so that it may
+        fall short of the target), its "precision_interval" (95 %, Wilson), "coverage" (chosen
+        part of the held-out ones), "validation_score" (accuracy on all held-out ones), "n_added",
         "n_taken_back", "n_pseudo_labels"; "added", "pseudo_labels" and "amplification" (share of
         the pseudo-labels over share of the given labels) by class; "divergence"; and "outcome":
         "accepted", "no_change" or "collapse". Precision, coverage and score are NaN where

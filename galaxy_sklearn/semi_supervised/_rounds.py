@@ -6,14 +6,18 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from galaxy_sklearn.exceptions import PseudoLabelWarning
+from galaxy_sklearn.metrics._classification import wilson_interval
 from galaxy_sklearn.metrics._pseudo_label_health import amplification, class_divergence
 from galaxy_sklearn.semi_supervised._selection import (
     choose,
+    chosen_unseen,
     fit_temperature,
     lowest_threshold,
     scale,
 )
 from galaxy_sklearn.semi_supervised._trainer import NAME, Guess, Labels
+
+_ENOUGH = 10  # pseudo-labels a class, before their shares are judged
 
 
 def hold_out(codes, fraction, random_state):
@@ -187,16 +191,22 @@ class SelfTraining:
 
     def _precision(self, held_out, threshold):
         """Return how right the chosen ones of the hold-out are, by the rule of this round."""
+        nothing = {"precision": np.nan, "precision_interval": (np.nan, np.nan), "n_checked": 0}
         if held_out is None:
-            return {"precision": np.nan, "coverage": np.nan, "validation_score": np.nan}
+            return nothing | {"coverage": np.nan, "validation_score": np.nan}
         right = held_out.codes == self.labels.codes[self.held_out]
         above = np.greater_equal if self.params.criterion == "k_best" else np.greater
         chosen = held_out.agreed & above(held_out.confidence, threshold)
-        return {
-            "precision": float(right[chosen].mean()) if chosen.any() else np.nan,
-            "coverage": float(chosen.mean()),
-            "validation_score": float(right.mean()),
-        }
+        scores = {"coverage": float(chosen.mean()), "validation_score": float(right.mean())}
+        if self.automatic:
+            agreed, target = held_out.agreed, self.params.target_precision
+            chosen[agreed] = chosen_unseen(held_out.confidence[agreed], right[agreed], target)
+        n, hits = int(chosen.sum()), int(right[chosen].sum())
+        if n == 0:
+            return nothing | scores
+        interval = wilson_interval(hits, n)
+        checked = {"precision": hits / n, "precision_interval": interval, "n_checked": n}
+        return checked | scores
 
     def _shares(self, proposal):
         """Return what is new in a proposal, and the class shares of all its pseudo-labels."""
@@ -222,7 +232,10 @@ class SelfTraining:
             if np.isinf(entry["threshold"]) and self.params.criterion != "k_best":
                 self._warn_unreached(entry)
             return "no_change"
-        if limit is not None and entry["divergence"] > limit:
+        n = entry["n_pseudo_labels"]
+        by_chance = (self.n_classes - 1) / (2 * max(n, 1))  # of a fair draw of so many
+        many = n >= _ENOUGH * self.n_classes
+        if limit is not None and many and entry["divergence"] - by_chance > limit:
             self._warn_collapse(entry)
             return "collapse"
         return "accepted"
@@ -254,5 +267,5 @@ class SelfTraining:
             print(
                 f"Round {entry['round']}: {entry['n_added']} new labels, "
                 f"{entry['n_pseudo_labels']} in all, divergence {entry['divergence']:.3f}, "
-                f"precision {entry['precision']:.3f}: {entry['outcome']}"
+                f"precision {entry['precision']:.3f} on {entry['n_checked']}: {entry['outcome']}"
             )

@@ -8,6 +8,7 @@ from galaxy_sklearn.metrics._pseudo_label_health import class_divergence
 
 _LOG_TEMPERATURE = (np.log(0.1), np.log(10.0))
 _TINY = 1e-12
+_PARTS = 100  # that held-out guesses are divided into, to be judged by the others' threshold
 
 
 def scale(proba, temperature):
@@ -65,6 +66,26 @@ def lowest_threshold(confidence, right, target_precision):
     if len(reached) == 0:
         return np.inf
     return float(np.nextafter(sorted_confidence[reached[-1]], -np.inf))
+
+
+def chosen_unseen(confidence, right, target_precision):
+    """Tell which guesses lie above a threshold that the others gave.
+
+    The precision of the guesses that chose a threshold is the target or better however few they
+    are. What this chooses may fall short of it, as new guesses may. Parameters are those of
+    `lowest_threshold`; more than `_PARTS` guesses are left out in so many parts.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_samples,)
+    """
+    part = np.arange(len(confidence)) % _PARTS
+    chosen = np.zeros(len(confidence), dtype=bool)
+    for one in np.unique(part):
+        own = part == one
+        threshold = lowest_threshold(confidence[~own], right[~own], target_precision)
+        chosen[own] = confidence[own] > threshold
+    return chosen
 
 
 def choose(criterion, guess, candidates, *, threshold, k_best, prior, max_divergence):

@@ -16,6 +16,7 @@ from galaxy_sklearn.semi_supervised._steps import (
 from galaxy_sklearn.semi_supervised._views import views_of
 
 NAME = "PseudoLabelClassifier"
+_ADDED = {"n_estimators", "max_bins"}  # parameters of forests and of boosting
 _LEAST_SHARE = 0.05  # of a soft label; smaller ones would cost a row each and teach nothing
 
 
@@ -33,10 +34,16 @@ def keep_learning(estimator):
     Raises ValueError if it has no such parameter.
     """
     _, last, prefix = unpack(estimator)
-    if "warm_start" not in last.get_params(deep=False):
+    known = set(last.get_params(deep=False))
+    if "warm_start" not in known:
         raise ValueError(
             f"{NAME}(warm_start=True) needs an estimator with a warm_start parameter; "
             f"{type(last).__name__} has none."
+        )
+    if known & _ADDED:
+        raise ValueError(
+            f"{NAME}(warm_start=True) needs an estimator that goes on with the same model; the "
+            f"warm_start of {type(last).__name__} adds members and trains none again."
         )
     return estimator.set_params(**{f"{prefix}warm_start": True})
 

@@ -163,22 +163,33 @@ class Entrants:
         return self.pretrained[pretrainer]
 
 
-def health(model):
-    """Return what a fitted PseudoLabelClassifier's last accepted round looked like."""
+def health(model, truth):
+    """Return what a fitted PseudoLabelClassifier's last accepted round looked like.
+
+    `truth` has the classes of the pool where they are known after all.
+    """
     rounds = [row for row in getattr(model, "history_", []) if row.get("outcome") == "accepted"]
     if not rounds:
         return {}
     last = rounds[-1]
     return {
         "pseudo_labels": last["n_pseudo_labels"],
-        "precision": last["precision"],
+        "precision_on_held_out": last["precision"],
+        "checked": last["n_checked"],
+        "precision_in_pool": None if truth is None else in_pool(model, truth),
         "divergence": last["divergence"],
         "amplification": max(last["amplification"].values()),
         "ended": model.termination_condition_,
     }
 
 
-def evaluate(name, model, X, y, seconds, **facts):
+def in_pool(model, truth):
+    """Return the share of the pool's pseudo-labels that are right."""
+    labelled = model.labeled_iter_[-len(truth) :] > 0
+    return float((model.transduction_[-len(truth) :] == truth)[labelled].mean())
+
+
+def evaluate(name, model, X, y, seconds, truth=None, **facts):
     """Report accuracy, recalls and calibration of a fitted model."""
     proba = model.predict_proba(X)
     predicted = model.classes_[proba.argmax(1)]
@@ -191,7 +202,7 @@ def evaluate(name, model, X, y, seconds, **facts):
         macro_recall=float(recalls.mean()),
         lowest_recall=float(recalls.min()),
         calibration_error=float(expected_calibration_error(y, proba, classes=model.classes_)),
-        **health(model),
+        **health(model, truth),
     )
 
 
@@ -226,13 +237,13 @@ def choose(y, per_class, rng):
     return np.sort(np.concatenate(rows))
 
 
-def compare(options, entrants, data, **facts):
+def compare(options, entrants, data, truth, **facts):
     """Fit and report all entrants; `data` is X, y, and X and y to test on."""
     X, y, X_test, y_test = data
     for name in options.only:
         start = perf_counter()
         model = getattr(entrants, name)(X, y, facts["seed"])
-        evaluate(name, model, X_test, y_test, perf_counter() - start, **facts)
+        evaluate(name, model, X_test, y_test, perf_counter() - start, truth, **facts)
 
 
 def few(options):
@@ -242,7 +253,7 @@ def few(options):
         for seed in options.folds:
             known = choose(y, dict.fromkeys(np.unique(y), n_labels), np.random.default_rng(seed))
             data = X[known], y[known], X_test, y_test
-            compare(options, entrants, data, seed=seed, labels=n_labels, in_all=len(known))
+            compare(options, entrants, data, y, seed=seed, labels=n_labels, in_all=len(known))
 
 
 def shift(options):
@@ -260,11 +271,11 @@ def shift(options):
             size = rarest / shares[-1]  # of the pool in which the rarest class is the commonest
             for pool_name, of_class in (("matched", shares), ("reversed", shares[::-1])):
                 per_class = dict(zip(order, np.floor(size * of_class).astype(int)))
-                pool = X[left[choose(y[left], per_class, np.random.default_rng(seed))]]
-                entrants = Entrants(pool, options.steps, options.steps_before)
+                rows = left[choose(y[left], per_class, np.random.default_rng(seed))]
+                entrants = Entrants(X[rows], options.steps, options.steps_before)
                 data = X[known], y[known], X_test, y_test
                 facts = {"seed": seed, "labels": len(known), "pool": pool_name}
-                compare(options, entrants, data, **facts, pool_size=len(pool))
+                compare(options, entrants, data, y[rows], **facts, pool_size=len(rows))
 
 
 def main():
