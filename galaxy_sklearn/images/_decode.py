@@ -83,6 +83,12 @@ def as_pixels(image):
     return image.astype(np.float32 if image.dtype.itemsize <= 2 else np.float64)
 
 
+def check_finite(image):
+    """Raise UnreadableError if an image of floating point holds NaN or infinity."""
+    if image.dtype.kind == "f" and not np.isfinite(image).all():
+        raise UnreadableError(f"it holds {'NaN' if np.isnan(image).any() else 'infinity (inf)'}")
+
+
 def check_sides(height, width):
     """Raise UnreadableError if an image has no pixels or too many."""
     if min(height, width) < 1:

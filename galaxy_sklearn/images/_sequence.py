@@ -11,7 +11,7 @@ from galaxy_sklearn.images._buffers import Buffers
 from galaxy_sklearn.images._cache import cached_images
 from galaxy_sklearn.images._concatenated import ConcatenatedSource
 from galaxy_sklearn.images._constructors import Constructors
-from galaxy_sklearn.images._decode import UnreadableError
+from galaxy_sklearn.images._decode import UnreadableError, check_finite
 from galaxy_sklearn.images._failures import FailureLog
 from galaxy_sklearn.images._memory import MemorySource
 from galaxy_sklearn.images._rows import select_rows
@@ -40,7 +40,8 @@ class ImageSequence(Constructors):
         What becomes of an image that cannot be read. "raise": ImageReadError with file, reason
         and row. "blank": an image of zeros takes its place, so rows stay aligned with y; one
         warning gives the count. "skip": every image is tried now and the sequence is shortened;
-        index y by `kept_`. In a Pipeline, where y cannot follow, use "blank".
+        index y by `kept_`. In a Pipeline, where y cannot follow, use "blank". NaN or infinity
+        that a later step refuses is an ImageReadError under "skip".
     n_jobs : int, default=None
         Threads that decode; None is every core.
 
@@ -146,7 +147,9 @@ class ImageSequence(Constructors):
         ----------
         step : object
             Picklable, with ``transform_images(images)`` taking (n, h, w, c) and returning the
-            same number of images; called on one image at a time, in the decoding threads.
+            same number of images; called on one image at a time, in the decoding threads. Where
+            it has ``finite_only = True``, an image with NaN or infinity counts as unreadable
+            there: the steps of `preprocessing` are such, but for `CenterCrop`.
 
         Returns
         -------
@@ -397,7 +400,11 @@ class ImageSequence(Constructors):
     def _through_chain(self, image, row):
         try:
             for step in self.chain:
+                if getattr(step, "finite_only", False):
+                    check_finite(image)
                 image = step.transform_images(image[np.newaxis])[0]
+        except UnreadableError:
+            raise
         except Exception as error:
             error.add_note(f"This was row {row} of an ImageSequence, {self.source.name(row)!r}.")
             raise

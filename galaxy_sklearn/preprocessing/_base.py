@@ -65,6 +65,7 @@ class ImageTransformer(ImagesOutMixin, BaseEstimator):
     """
 
     _parameter_constraints: dict = {"image_shape": [tuple, list, None]}
+    finite_only = True  # see ImageSequence.map
 
     @fit_context
     def fit(self, X, y=None):
@@ -113,7 +114,9 @@ class ImageTransformer(ImagesOutMixin, BaseEstimator):
         NotFittedError
             If `fit` was not called.
         ValueError
-            If X has another shape or pixel type than in `fit`, or NaN or infinity.
+            If X has another shape or pixel type than in `fit`, or NaN or infinity; those in the
+            images of a sequence are found when it is read, as an ImageReadError or, under its
+            ``on_error="blank"``, a blank image. `CenterCrop` lets them pass in a sequence.
         """
         check_is_fitted(self)
         images = validate_images(self, X, reset=False, any_size=True)
@@ -172,10 +175,21 @@ def float_type(images):
     return np.dtype(np.float32 if small else np.float64)
 
 
+class _Finite:
+    """A step that changes nothing and refuses NaN and infinity."""
+
+    finite_only = True
+
+    def transform_images(self, images):
+        return images
+
+
 def blocks(name, images):
     """Yield `images`, array or sequence, in equal parts of bounded size, finite and contiguous."""
     size = max(1, _BLOCK_VALUES // int(np.prod(images.shape[1:])))
     if is_image_sequence(images):
+        if images.on_error == "blank":
+            images = images.map(_Finite())
         start = 0
         for batch in images.batches(size):
             require_finite(name, batch, rows=range(start, start + len(batch)))

@@ -47,6 +47,8 @@ class CenterCrop(ImageTransformer):
         self.pad = pad
         self.image_shape = image_shape
 
+    finite_only = False  # NaN at the border may be what is cut away
+
     def _learn(self, images):
         self._target(images.shape)
 

@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Iterator, Set
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
 from galaxy_sklearn._validation import (
+    Interval,
     Options,
     StrOptions,
     as_given,
@@ -42,12 +43,17 @@ class ImageReader(ImagesOutMixin, BaseEstimator):
         8-bit images become smaller by this factor, each pixel the mean of a square of them. JPEG
         does so while it is decoded: with 4 in a third of the time. Sizes in the following steps
         are those of the smaller image. FITS, HDF5 and deep images keep their size.
+    fill_nan : float, default=None
+        Finite value put in place of NaN in the float images of files, such as 0.0 for masked
+        pixels of sky-subtracted FITS. None leaves NaN: a file that holds some, or infinity,
+        counts as one that cannot be read, unless `CenterCrop` directly after cuts them away.
     on_error : {"raise", "skip", "blank"}, default="raise"
         What becomes of a file that cannot be read. "raise": ImageReadError with file, reason
         and row; missing files are found in `fit` and `transform`, before any is decoded.
         "blank": an image of zeros, with one warning: rows stay aligned with y. "skip": all files
         are tried at once and the sequence is shortened, with a warning; index y by its `kept_`.
-        A Pipeline cannot shorten y, so there use "blank".
+        A Pipeline cannot shorten y, so there use "blank"; nor does "skip" leave out what a later
+        step refuses for NaN.
     cache : str or PathLike, default=None
         Folder for decoded pixels. They are stored when first read, after the steps that
         follow in the Pipeline (so small images if one of them crops or resizes), and
@@ -69,6 +75,7 @@ class ImageReader(ImagesOutMixin, BaseEstimator):
         "mode": [StrOptions({"RGB", "L"}), None],
         "hdu": [Integral, str, None],
         "reduce": [Options(Integral, set(REDUCTIONS))],
+        "fill_nan": [Interval(Real, None, None, closed="neither"), None],
         "on_error": [StrOptions({"raise", "skip", "blank"})],
         "cache": [str, os.PathLike, None],
         "n_jobs": [Integral, None],
@@ -81,6 +88,7 @@ class ImageReader(ImagesOutMixin, BaseEstimator):
         *,
         hdu=None,
         reduce=1,
+        fill_nan=None,
         on_error="raise",
         cache=None,
         n_jobs=None,
@@ -89,6 +97,7 @@ class ImageReader(ImagesOutMixin, BaseEstimator):
         self.mode = mode
         self.hdu = hdu
         self.reduce = reduce
+        self.fill_nan = fill_nan
         self.on_error = on_error
         self.cache = cache
         self.n_jobs = n_jobs
@@ -151,6 +160,7 @@ class ImageReader(ImagesOutMixin, BaseEstimator):
             mode=self.mode,
             hdu=self.hdu,
             reduce=self.reduce,
+            fill_nan=self.fill_nan,
             on_error=self.on_error,
             n_jobs=self.n_jobs,
             cache=self.cache,

@@ -1,0 +1,129 @@
+"""NaN and infinity in float images: refused by the steps, cut away, or filled."""
+
+import h5py
+import numpy as np
+import pytest
+from astropy.io import fits
+from sklearn.pipeline import make_pipeline
+
+from galaxy_sklearn.exceptions import ImageReadError, ImageReadWarning
+from galaxy_sklearn.images import ImageSequence
+from galaxy_sklearn.preprocessing import (
+    CLAHE,
+    AsinhStretch,
+    CenterCrop,
+    Flatten,
+    ImageReader,
+    MorphologicalOpening,
+    PercentileStretch,
+    Resize,
+    Standardize,
+)
+
+STEPS = [
+    AsinhStretch(),
+    PercentileStretch(),
+    PercentileStretch(per="training"),
+    CLAHE(),
+    CLAHE(data_range=(0, 2)),
+    MorphologicalOpening(),
+    Standardize(),
+    Standardize("training"),
+    Resize(6),
+]
+each_step = pytest.mark.parametrize("step", STEPS, ids=str)
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Return a function that writes four FITS files, row 2 with `value` at `place`."""
+
+    def write(value, place=(6, 6)):
+        images = np.random.default_rng(0).random((4, 12, 12)).astype(np.float32)
+        images[(2, *place)] = value
+        names = [str(tmp_path / f"{k}.fits") for k in range(4)]
+        for name, image in zip(names, images):
+            fits.writeto(name, image, overwrite=True)
+        return names
+
+    return write
+
+
+@each_step
+@pytest.mark.parametrize(
+    ("value", "word"), [(np.nan, "NaN"), (np.inf, r"infinity \(inf\)"), (-np.inf, "infinity")]
+)
+def test_a_step_refuses_them_with_file_and_row(write, step, value, word):
+    names = write(value)
+    good = [names[0], names[1], names[3]]
+    fitted = make_pipeline(ImageReader(), step).fit(good)
+    with pytest.raises(ImageReadError, match=rf"row 2, '.*2\.fits': it holds {word}"):
+        np.asarray(fitted.transform(names))
+    np.testing.assert_array_equal(
+        np.asarray(fitted.transform(names)[[0, 1, 3]]), np.asarray(fitted.transform(good))
+    )
+
+
+@each_step
+def test_they_become_blank_where_asked_in_fit_too(write, step):
+    names = write(np.nan)
+    pipeline = make_pipeline(ImageReader(on_error="blank"), step)
+    with pytest.warns(ImageReadWarning):
+        images = np.asarray(pipeline.fit(names).transform(names))
+    assert np.isfinite(images).all()
+    assert not images[2].any()
+    assert images[1].any()
+
+
+@pytest.mark.parametrize("step", [AsinhStretch(), CLAHE(), PercentileStretch()], ids=str)
+def test_a_border_that_is_cut_away_may_hold_them(write, step):
+    names = write(np.nan, (0, slice(None)))
+    images = make_pipeline(ImageReader(), CenterCrop(8), step).fit_transform(names)
+    assert np.isfinite(np.asarray(images)).all()
+    with pytest.raises(ImageReadError, match="row 2, .* it holds NaN"):
+        np.asarray(make_pipeline(ImageReader(), PercentileStretch()).fit_transform(names))
+
+
+def test_steps_of_others_get_what_is_there(write):
+    class Fill:
+        def transform_images(self, images):
+            return np.nan_to_num(images, nan=7.0)
+
+    images = ImageSequence.from_files(write(np.nan)).map(Fill())
+    assert images[2][6, 6, 0] == 7
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_nan_is_filled_where_asked(write, tmp_path, cached):
+    names = write(np.nan)
+    cache = str(tmp_path / "cache") if cached else None
+    for fill in (0.0, 0.5):  # the second is not found in the cache of the first
+        reader = ImageReader(fill_nan=fill, cache=cache)
+        images = reader.fit_transform(names)
+        assert images[2][6, 6, 0] == fill
+        assert images.dtype == np.float32
+        rows = make_pipeline(reader, PercentileStretch(), Flatten()).fit_transform(names)
+        assert np.isfinite(np.asarray(rows)).all()
+
+
+def test_infinity_is_not_filled(write):
+    images = make_pipeline(ImageReader(fill_nan=0), PercentileStretch()).fit_transform(
+        write(np.inf)
+    )
+    with pytest.raises(ImageReadError, match="row 2, .* it holds infinity"):
+        np.asarray(images)
+
+
+def test_nan_in_hdf5_rows_is_filled(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["images"] = np.full((2, 4, 4), np.nan)
+    images = ImageReader(fill_nan=3).fit_transform([f"{tmp_path / 'a.h5'}::images::1"])
+    np.testing.assert_array_equal(np.asarray(images), np.full((1, 4, 4, 1), 3.0))
+
+
+@pytest.mark.parametrize("fill", [np.nan, np.inf])
+def test_nan_is_filled_by_finite_numbers_only(write, fill):
+    with pytest.raises(ValueError, match="fill_nan parameter of ImageSequence must be a finite"):
+        ImageSequence.from_files(write(0), fill_nan=fill)
+    with pytest.raises(ValueError, match="'fill_nan' parameter of ImageReader must be"):
+        ImageReader(fill_nan=fill).fit(write(0))
