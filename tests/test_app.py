@@ -1,7 +1,10 @@
 """The galaxy-sklearn command, as a user meets it."""
 
+import fcntl
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -9,9 +12,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 from shapes import CLASSES, make_shapes
+from sklearn.pipeline import make_pipeline
 
+from galaxy_sklearn import GalaxyClassifier
 from galaxy_sklearn.app import prediction
 from galaxy_sklearn.app.main import main
+from galaxy_sklearn.preprocessing import ImageReader
 
 TRAIN = ["--network", "simple_cnn", "--epochs", "3", "--resize", "16", "--no-progress"]
 
@@ -31,6 +37,33 @@ def model(folder, tmp_path_factory):
     path = tmp_path_factory.mktemp("model") / "model.joblib"
     assert main(["train", str(folder), *TRAIN, "--output", str(path)]) == 0
     return path
+
+
+@pytest.fixture(scope="module")
+def fits_folder(tmp_path_factory):
+    pytest.importorskip("astropy")
+    root = tmp_path_factory.mktemp("fits")
+    images, labels = make_shapes(9)
+    for number, (image, label) in enumerate(zip(images, labels)):
+        (root / label).mkdir(exist_ok=True)
+        write_fits(root / label / f"{number}.fits", image[..., 0])
+    return root
+
+
+@pytest.fixture(scope="module")
+def fits_model(fits_folder, tmp_path_factory):
+    files = sorted(map(str, fits_folder.rglob("*.fits")))
+    pipeline = make_pipeline(ImageReader(), GalaxyClassifier("simple_cnn", max_epochs=1))
+    pipeline.fit(files, [Path(file).parent.name for file in files])
+    path = tmp_path_factory.mktemp("model") / "fits.joblib"
+    joblib.dump(pipeline, path)
+    return path
+
+
+def write_fits(path, pixels):
+    from astropy.io import fits
+
+    fits.writeto(path, pixels.astype(np.float32))
 
 
 def test_help_is_quick_and_light():
@@ -69,7 +102,7 @@ def test_predict_writes_the_table(model, folder, tmp_path, ending, capsys):
     expected = joblib.load(model).predict_proba(table["file"])
     np.testing.assert_allclose(table[list(CLASSES)], expected, atol=2e-2)
     assert list(tmp_path.iterdir()) == [output]
-    assert "90 images, 0 of them unreadable" in capsys.readouterr().out
+    assert "90 images, 0 of them without a class" in capsys.readouterr().out
 
 
 def test_predict_lists_what_it_cannot_read(model, folder, tmp_path):
@@ -85,17 +118,101 @@ def test_predict_lists_what_it_cannot_read(model, folder, tmp_path):
     assert pd.read_csv(output)["class"].isna().all()
 
 
+@pytest.mark.parametrize("fault", ["nan", "size", "type", "unreadable"])
+def test_predict_goes_on_past_a_file_of_another_kind(
+    fits_model, fits_folder, tmp_path, capsys, fault
+):
+    odd = tmp_path / ("odd.png" if fault == "type" else "odd.fits")
+    pixels = np.full((20 if fault == "size" else 16, 16), 9.0)
+    pixels[3, 4] = np.nan if fault == "nan" else 9
+    if fault == "type":
+        Image.fromarray(np.zeros((16, 16), np.uint8)).save(odd)
+    elif fault == "unreadable":
+        odd.write_bytes(b"SIMPLE")
+    else:
+        write_fits(odd, pixels)
+    output = tmp_path / "table.csv"
+    arguments = ["--output", str(output), "--no-progress"]
+    assert main(["predict", str(fits_model), str(odd), str(fits_folder), *arguments]) == 0
+    table = pd.read_csv(output)
+    assert table["class"].isna().tolist() == [True] + [False] * 9
+    assert table["needs_review"][0]
+    shown = capsys.readouterr().out
+    assert "10 images, 1 of them without a class" in shown
+    assert f"the first without a class is {str(odd)!r}: " in shown
+
+
+def test_predict_stops_where_the_model_does_not_fit(fits_model, folder, tmp_path, capsys):
+    output = tmp_path / "table.csv"
+    arguments = ["--output", str(output), "--no-progress"]
+    assert main(["predict", str(fits_model), str(folder), *arguments]) == 1
+    error = capsys.readouterr().err
+    assert "the model takes none of the first 90 files; " in error
+    assert str(sorted(folder.rglob("*.png"))[0]) in error
+    assert not output.exists()
+
+
+def test_train_names_the_file_it_stumbles_over(fits_folder, tmp_path, capsys):
+    root = tmp_path / "images"
+    shutil.copytree(fits_folder, root)
+    for name in CLASSES:
+        write_fits(root / name / "nan.fits", np.full((16, 16), np.nan))
+    arguments = [*TRAIN, "--test-size", "0.25", "--output", str(tmp_path / "model.joblib")]
+    assert main(["train", str(root), *arguments]) == 1
+    assert "nan.fits" in capsys.readouterr().err
+
+
+def test_two_runs_never_share_a_table(model, folder, tmp_path, capsys):
+    output, partial = tmp_path / "table.csv", tmp_path / "table.csv.partial"
+    arguments = ["predict", str(model), str(folder), "--output", str(output), "--no-progress"]
+    with open(partial, "a") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        for more in ([], ["--restart"]):
+            assert main([*arguments, *more]) == 1
+            assert "another run is writing" in capsys.readouterr().err
+    assert partial.read_bytes() == b""
+    assert main(arguments) == 0
+    assert list(tmp_path.iterdir()) == [output]
+
+
+def test_a_resumed_table_has_one_model_and_threshold(model, folder, tmp_path, monkeypatch, capsys):
+    output, partial = tmp_path / "table.csv", tmp_path / "table.csv.partial"
+    other = tmp_path / "other.joblib"
+    joblib.dump(joblib.load(model), other, compress=1)
+    arguments = [str(folder), "--output", str(output), "--no-progress"]
+    rows = prediction._rows
+    monkeypatch.setattr(prediction, "CHUNK", 20)
+    calls = iter(range(9))
+
+    def interrupted(*arguments):
+        if next(calls) == 2:
+            raise KeyboardInterrupt
+        return rows(*arguments)
+
+    monkeypatch.setattr(prediction, "_rows", interrupted)
+    assert main(["predict", str(model), *arguments]) == 130
+    before = partial.read_bytes()
+    for changed in ([str(other), *arguments], [str(model), *arguments, "--threshold", "0.7"]):
+        assert main(["predict", *changed]) == 1
+        error = capsys.readouterr().err
+        assert f"{str(partial)!r} is of an interrupted run with another model file" in error
+        assert "delete it" in error
+    assert partial.read_bytes() == before
+    assert main(["predict", str(model), *arguments]) == 0
+    assert not list(tmp_path.glob("*.partial*"))
+
+
 def test_predict_goes_on_where_it_was_stopped(model, folder, tmp_path, monkeypatch):
     output, partial = tmp_path / "table.csv", tmp_path / "table.csv.partial"
     arguments = ["predict", str(model), str(folder), "--output", str(output), "--no-progress"]
     monkeypatch.setattr(prediction, "CHUNK", 20)
     rows, asked = prediction._rows, []
 
-    def interrupted(model, files, threshold):
+    def interrupted(model, files, threshold, problems):
         asked.append(len(files))
         if len(asked) == 3:
             raise KeyboardInterrupt
-        return rows(model, files, threshold)
+        return rows(model, files, threshold, problems)
 
     monkeypatch.setattr(prediction, "_rows", interrupted)
     assert main(arguments) == 130

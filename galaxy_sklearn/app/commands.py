@@ -11,7 +11,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from galaxy_sklearn._optional import import_optional
-from galaxy_sklearn.app.prediction import list_images, predict_files
+from galaxy_sklearn.app.prediction import image_reader, list_images, predict_files
 from galaxy_sklearn.datasets import load_catalog, load_image_folder, make_galaxies
 from galaxy_sklearn.inspection import (
     ConfusionMatrixDisplay,
@@ -77,7 +77,7 @@ def save_model(model, path):
     """Write a fitted Pipeline without its cache, as a whole or not at all."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    model.named_steps["imagereader"].set_params(cache=None)
+    image_reader(model).set_params(cache=None)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
         joblib.dump(model, partial, compress=3)
@@ -121,15 +121,18 @@ def predict(options):
     """Write a table of predictions, going on where an interrupted run stopped."""
     model = load_model(options.model, options)
     files = list_images(options.images)
-    failed = predict_files(
+    failed, reason = predict_files(
         model,
         files,
         options.output,
+        model_file=options.model,
         threshold=options.threshold,
         restart=options.restart,
         progress=not options.no_progress,
     )
-    print(f"wrote {options.output}: {len(files)} images, {failed} of them unreadable")
+    print(f"wrote {options.output}: {len(files)} images, {failed} of them without a class")
+    if reason:
+        print(f"the first without a class is {reason}")
 
 
 def evaluate(options):
@@ -189,7 +192,13 @@ def demo(options):
     model, files, labels, predicted = _fit_and_report(options, files, labels, folder / "cache")
     save_model(model, folder / "model.joblib")
     predict_files(
-        model, files, folder / "predictions.csv", threshold=0.6, restart=True, progress=False
+        model,
+        files,
+        folder / "predictions.csv",
+        model_file=folder / "model.joblib",
+        threshold=0.6,
+        restart=True,
+        progress=False,
     )
     names = ["model.joblib", "predictions.csv", *_draw(model, files, labels, predicted, folder)]
     print(f"in {folder}:", *names, sep="\n  ")

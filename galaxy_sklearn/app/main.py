@@ -81,15 +81,16 @@ def build_parser():
 def main(argv=None):
     """Run the command; return its exit code."""
     options = build_parser().parse_args(argv)
-    from galaxy_sklearn.app import commands
-
     try:
+        from galaxy_sklearn.app import commands
+
         getattr(commands, options.command)(options)
     except KeyboardInterrupt:
         print("galaxy-sklearn: interrupted", file=sys.stderr)
         return 130
     except (ValueError, TypeError, OSError, ImportError) as error:
-        print(f"galaxy-sklearn {options.command}: {error}", file=sys.stderr)
+        said = " ".join([str(error), *getattr(error, "__notes__", [])])
+        print(f"galaxy-sklearn {options.command}: {said}", file=sys.stderr)
         return 1
     return 0
 

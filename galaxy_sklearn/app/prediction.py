@@ -1,17 +1,23 @@
 """Predictions for any number of files, in bounded memory, resumable."""
 
 import csv
-import os
 import warnings
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from tqdm.auto import tqdm
 
-from galaxy_sklearn._optional import import_optional
+from galaxy_sklearn.app.table import (
+    begin,
+    check_output,
+    made_with,
+    opened,
+    put_in_place,
+    table_columns,
+)
 from galaxy_sklearn.datasets import is_image_file
 from galaxy_sklearn.exceptions import ImageReadError, ImageReadWarning
+from galaxy_sklearn.preprocessing import ImageReader
 
 CHUNK = 512  # files between two writes
 
@@ -34,12 +40,20 @@ def list_images(names):
     return np.asarray([str(file) for file in files])
 
 
-def predict_files(model, files, output, *, threshold, restart, progress):
+def image_reader(model):
+    """Return the step of a Pipeline that reads files; ValueError if it has none."""
+    for step in model.named_steps.values():
+        if isinstance(step, ImageReader):
+            return step
+    raise ValueError("the model has no ImageReader among its steps: it takes arrays, not files.")
+
+
+def predict_files(model, files, output, *, model_file, threshold, restart, progress):
     """Write file, class, confidence, all probabilities and needs_review for each file.
 
     Rows are appended to ``<output>.partial`` and put in place when complete; a run that was
-    stopped goes on after the last whole row. A file that cannot be read gets an empty class, and
-    needs review.
+    stopped goes on after the last whole row. A file that cannot be read, or is of another kind
+    than the model's images, gets an empty class, and needs review.
 
     Parameters
     ----------
@@ -49,6 +63,8 @@ def predict_files(model, files, output, *, threshold, restart, progress):
         What to predict.
     output : path-like
         ``.csv`` or ``.parquet``.
+    model_file : path-like
+        Where `model` was read from; another model's rows are never mixed with its own.
     threshold : float
         Review below this confidence.
     restart : bool
@@ -58,108 +74,80 @@ def predict_files(model, files, output, *, threshold, restart, progress):
 
     Returns
     -------
-    int
-        Number of unreadable files.
+    failed : int
+        Number of files without a class.
+    reason : str
+        Why the first of those met in this run has none; empty if none was met.
 
     Raises
     ------
     ValueError
-        If `output` ends in neither, or an interrupted run was about other files or classes.
+        If `output` ends in neither, is a folder, or another run writes it; if an interrupted run
+        was about other files or classes, another model or threshold; if no file at the start is
+        of the kind that the model was fitted on; if a class is called like another column.
     """
     output = Path(output)
-    if output.suffix not in (".csv", ".parquet"):
-        raise ValueError(f"the output must end in .csv or .parquet. Got {str(output)!r}.")
-    output.parent.mkdir(parents=True, exist_ok=True)
+    check_output(output)
     partial = output.with_name(f"{output.name}.partial")
-    columns = ["file", "class", "confidence", *map(str, model.classes_), "needs_review"]
-    if restart:
-        partial.unlink(missing_ok=True)
-    done = _rows_done(partial, columns, files)
-    for name, step in model.named_steps.items():
-        if hasattr(step, "failed_") or name == "imagereader":
-            step.set_params(on_error="blank", cache=None)
-    with (
-        open(partial, "a", newline="", encoding="utf-8") as table,
-        tqdm(total=len(files), initial=done, unit="image", disable=not progress) as bar,
-    ):
-        writer = csv.writer(table)
-        if table.tell() == 0:
-            writer.writerow(columns)
-        for start in range(done, len(files), CHUNK):
-            chunk = files[start : start + CHUNK]
-            writer.writerows(_rows(model, chunk, threshold))
-            table.flush()
-            bar.update(len(chunk))
-    return _put_in_place(partial, output)
+    columns = table_columns(model.classes_)
+    common = made_with(model_file, threshold)
+    image_reader(model).set_params(on_error="blank", cache=None)
+    problems = []
+    with opened(partial) as table:
+        if restart:
+            table.truncate(0)
+        done = begin(table, partial, columns, files, common)
+        with tqdm(total=len(files), initial=done, unit="image", disable=not progress) as bar:
+            for start in range(done, len(files), CHUNK):
+                chunk = files[start : start + CHUNK]
+                rows = _rows(model, chunk, threshold, problems)
+                if start == 0:
+                    _check_fit(rows, problems)
+                csv.writer(table).writerows(rows)
+                table.flush()
+                bar.update(len(chunk))
+        table.flush()
+        failed = put_in_place(partial, output)
+    return failed, problems[0][0] if problems else ""
 
 
-def _rows_done(partial, columns, files):
-    """Return how many files are done, after cutting off a row that a kill left unfinished."""
-    if not partial.exists():
-        return 0
-    with open(partial, "rb+") as table:
-        content = table.read()
-        whole = content.rfind(b"\n") + 1
-        table.truncate(whole)
-    if not whole:
-        return 0
-    with open(partial, newline="", encoding="utf-8") as table:
-        rows = csv.reader(table)
-        same = next(rows) == columns
-        names = [row[0] for row in rows]
-    if not same or names != list(files[: len(names)]):
-        raise ValueError(
-            f"{str(partial)!r} is of an interrupted run on other files or with another model: "
-            f"go on with those, or use --restart."
-        )
-    return len(names)
-
-
-def _rows(model, files, threshold):
-    failed = set()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ImageReadWarning)
-        try:
+def _rows(model, files, threshold, problems):
+    """Return a row for each file, halving what fails as a whole down to the files at fault."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ImageReadWarning)
             proba = model.predict_proba(files)
-            failed = {row for row, *_ in model.named_steps["imagereader"].failed_}
-        except ImageReadError:
-            if len(files) > 1:
-                half = len(files) // 2
-                return [
-                    *_rows(model, files[:half], threshold),
-                    *_rows(model, files[half:], threshold),
-                ]
-            proba, failed = np.zeros((1, len(model.classes_))), {0}
-    rows = []
-    for row, (file, shares) in enumerate(zip(files, proba)):
-        if row in failed:
-            rows.append([file, "", "", *[""] * len(shares), True])
-            continue
-        best = int(shares.argmax())
-        numbers = [f"{share:.6f}" for share in shares]
-        review = bool(shares[best] < threshold)
-        rows.append([file, model.classes_[best], numbers[best], *numbers, review])
-    return rows
+    except ValueError as error:
+        if len(files) == 1:
+            readable = not isinstance(error, ImageReadError)
+            problems.append((f"{str(files[0])!r}: {error}", readable))
+            return [_empty_row(files[0], model)]
+        half = len(files) // 2
+        return [
+            *_rows(model, files[:half], threshold, problems),
+            *_rows(model, files[half:], threshold, problems),
+        ]
+    failed = {row: reason for row, _, reason in image_reader(model).failed_}
+    problems += [(f"{str(files[row])!r}: {failed[row]}", False) for row in sorted(failed)]
+    return [
+        _empty_row(file, model) if row in failed else _row(file, shares, model, threshold)
+        for row, (file, shares) in enumerate(zip(files, proba))
+    ]
 
 
-def _put_in_place(partial, output):
-    failed = 0
-    chunks = pd.read_csv(partial, chunksize=100_000, dtype={"file": str, "class": str})
-    if output.suffix == ".csv":
-        failed = sum(int(chunk["class"].isna().sum()) for chunk in chunks)
-        os.replace(partial, output)
-        return failed
-    pyarrow = import_optional("pyarrow", extra="io", feature="Writing Parquet")
-    parquet = import_optional("pyarrow.parquet", extra="io", feature="Writing Parquet")
-    written, writer = output.with_name(f"{output.name}.writing"), None
-    for chunk in chunks:
-        failed += int(chunk["class"].isna().sum())
-        numbers = chunk.columns[2:-1]
-        chunk[numbers] = chunk[numbers].astype(float)
-        table = pyarrow.Table.from_pandas(chunk, preserve_index=False)
-        writer = writer or parquet.ParquetWriter(written, table.schema)
-        writer.write_table(table.cast(writer.schema))
-    writer.close()
-    os.replace(written, output)
-    partial.unlink()
-    return failed
+def _row(file, shares, model, threshold):
+    best = int(shares.argmax())
+    numbers = [f"{share:.6f}" for share in shares]
+    review = bool(shares[best] < threshold)
+    return [file, model.classes_[best], numbers[best], *numbers, review]
+
+
+def _empty_row(file, model):
+    return [file, "", "", *[""] * len(model.classes_), True]
+
+
+def _check_fit(rows, problems):
+    """Raise ValueError if no file got a class though some could be read."""
+    unfit = [reason for reason, readable in problems if readable]
+    if unfit and all(row[2] == "" for row in rows):
+        raise ValueError(f"the model takes none of the first {len(rows)} files; {unfit[0]}")
