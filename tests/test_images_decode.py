@@ -125,7 +125,7 @@ def test_float_tiff_keeps_its_numbers(tmp_path, dtype, bands):
     np.testing.assert_array_equal(pixels, flux)
 
 
-@pytest.mark.parametrize("suffix", ["fits", "fit", "fts", "FITS", "fits.gz", "Fit.GZ"])
+@pytest.mark.parametrize("suffix", ["fits", "fit", "fts", "FITS", "fits.gz", "Fit.GZ", "fts.gz"])
 def test_fits_in_any_spelling(tmp_path, suffix):
     flux = colours(bands=1, dtype=np.float32)[..., 0] - 3
     file = io.BytesIO()
@@ -220,8 +220,19 @@ def test_truncated_fits_is_refused(tmp_path):
     fits.writeto(tmp_path / "a.fits", np.ones((90, 90)))
     data = (tmp_path / "a.fits").read_bytes()
     (tmp_path / "b.fits").write_bytes(data[:20_000])
-    with pytest.raises(UnreadableError, match="cannot reshape"):
+    with pytest.raises(UnreadableError, match="the FITS file is truncated"):
         read(tmp_path / "b.fits")
+    for cut in (data[:20_000], gzip.compress(data[:20_000])):
+        with pytest.raises(UnreadableError, match="the FITS file is truncated"):
+            decode(cut, "b.fits")
+
+
+@pytest.mark.parametrize("name", ["a.fits.fz", "a.fit.fz", "a.FZ"])
+def test_tile_compressed_fits_by_its_own_suffix(tmp_path, name):
+    flux = colours(40, 50, bands=1, dtype=np.int16)[..., 0]
+    fits.HDUList([fits.PrimaryHDU(), fits.CompImageHDU(flux)]).writeto(tmp_path / "a.fits")
+    (tmp_path / "a.fits").rename(tmp_path / name)
+    np.testing.assert_array_equal(read(tmp_path / name)[..., 0], flux)
 
 
 def test_giants_are_refused_before_they_are_decoded(tmp_path):

@@ -1,14 +1,20 @@
 """Folders and catalogues become files and labels, or a sentence that says why not."""
 
+import gzip
+import os
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
+from astropy.table import Table
 from PIL import Image
 from sklearn.dummy import DummyClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from galaxy_sklearn.datasets import load_catalog, load_image_folder
+from galaxy_sklearn.images._decode import IMAGE_SUFFIXES
 from galaxy_sklearn.preprocessing import ImageReader
 
 
@@ -39,6 +45,29 @@ def test_a_folder_a_class(folder):
     np.testing.assert_array_equal(bunch.filenames, bunch.data)
     assert bunch.frame is None
     assert "3 images in 2 classes" in bunch.DESCR
+
+
+def test_a_folder_lists_every_file_that_the_reader_reads(tmp_path):
+    (tmp_path / "a").mkdir()
+    for suffix in (*IMAGE_SUFFIXES, ".fits.fz", ".txt", ".csv.gz"):
+        (tmp_path / "a" / f"1{suffix}").touch()
+    X, _ = load_image_folder(tmp_path, return_X_y=True)
+    assert sorted(X) == sorted(
+        str(tmp_path / "a" / f"1{end}") for end in {*IMAGE_SUFFIXES, ".fits.fz"}
+    )
+    assert {".fit.gz", ".fts.gz", ".fz"} < set(IMAGE_SUFFIXES)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are text elsewhere")
+def test_names_that_are_not_utf8(folder):
+    odd = os.fsencode(folder / "round") + b"/caf\xe9.png"
+    Image.new("RGB", (4, 4)).save(folder / "a.png")
+    os.rename(os.fsencode(folder / "a.png"), odd)
+    X, y = load_image_folder(folder, return_X_y=True)
+    assert [os.fsencode(name) for name in X].count(odd) == 1
+    assert load_image_folder(folder).target.tolist() == y.tolist()
+    images = ImageReader(cache=folder / ".cache").fit_transform(X)
+    assert np.asarray(images).shape == (4, 4, 4, 3)
 
 
 def test_a_folder_a_class_as_frame(folder):
@@ -134,6 +163,53 @@ def test_numbers_stay_numbers(folder):
     assert y.dtype.kind == "i"
     assert y.name == "target"
     assert len(X) == 2
+
+
+@pytest.mark.parametrize("on_unlabelled", ["drop", "keep"])
+def test_whole_labels_stay_whole_beside_an_empty_cell(folder, on_unlabelled):
+    (folder / "t.csv").write_text("file,T\nspiral/1.jpg,3\nround/3.jpg,-5\nspiral/deep/2.PNG,\n")
+    names = {"image_dir": folder, "file_column": "file", "label_column": "T"}
+    bunch = load_catalog(folder / "t.csv", on_unlabelled=on_unlabelled, **names)
+    expected = [3, -5, None][: 2 if on_unlabelled == "drop" else 3]
+    assert bunch.target.tolist() == expected
+    assert [type(label) for label in bunch.target.tolist()[:2]] == [int, int]
+    assert [str(name) for name in bunch.target_names] == ["-5", "3"]
+    assert (bunch.target.dtype.kind == "i") == (on_unlabelled == "drop")
+
+
+def test_labels_with_a_fraction_stay_floats(folder):
+    frame = pd.DataFrame({"file": ["spiral/1.jpg", "round/3.jpg", "x"], "T": [3.5, -5, np.nan]})
+    bunch = load_catalog(frame, image_dir=folder, file_column="file", label_column="T")
+    assert bunch.target.tolist() == [3.5, -5.0]
+
+
+def test_bytes_are_read_as_text(folder):
+    frame = pd.DataFrame({"file": [b"spiral/1.jpg", b"round/3.jpg"], "type": [b"Sb", b"E"]})
+    names = {"image_dir": folder, "label_column": "type"}
+    bunch = load_catalog(frame, file_column="file", **names)
+    assert bunch.data.tolist() == [str(folder / "spiral/1.jpg"), str(folder / "round/3.jpg")]
+    assert bunch.target.tolist() == ["Sb", "E"]
+    frame["file"] = [b"spiral/1", b"round/3"]
+    assert load_catalog(frame, id_column="file", **names).data.tolist() == bunch.data.tolist()
+
+
+@pytest.mark.parametrize("name", ["t.fits", "t.FIT", "t.fits.gz"])
+def test_a_fits_table_is_a_catalogue(folder, name):
+    table = Table({"id": ["1", "3"], "T": [3, -5], "type": ["Sb", "E"], "flux": np.ones((2, 5))})
+    table.write(folder / "table.fits")
+    data = (folder / "table.fits").read_bytes()
+    (folder / name).write_bytes(gzip.compress(data) if name.endswith("gz") else data)
+    for sub in ("spiral/1.jpg", "round/3.jpg"):
+        Image.new("RGB", (4, 4)).save(folder / sub.rsplit("/", 1)[1])
+    for label, expected in (("T", [3, -5]), ("type", ["Sb", "E"])):
+        X, y = load_catalog(
+            folder / name, image_dir=folder, id_column="id", label_column=label, return_X_y=True
+        )
+        assert X.tolist() == [str(folder / "1.jpg"), str(folder / "3.jpg")]
+        assert y.tolist() == expected
+    (folder / name).write_bytes(b"no table")
+    with pytest.raises(ValueError, match="cannot read '.*' as a table"):
+        load_catalog(folder / name, id_column="id")
 
 
 def test_missing_files_are_named_or_dropped_with_a_warning(folder):

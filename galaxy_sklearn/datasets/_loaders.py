@@ -7,26 +7,16 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
+from galaxy_sklearn._optional import import_optional
 from galaxy_sklearn.exceptions import MissingDependencyError
+from galaxy_sklearn.images._decode import FITS_SUFFIXES, IMAGE_SUFFIXES
 
-IMAGE_ENDINGS = (
-    ".jpg",
-    ".jpeg",
-    ".png",
-    ".tif",
-    ".tiff",
-    ".webp",
-    ".fits",
-    ".fit",
-    ".fts",
-    ".fits.gz",
-)
 _NAMED = 5  # rows that a message names
 
 
 def is_image_file(path):
     """Tell whether a file's name ends as an image's does, in any letter case."""
-    return path.name.lower().endswith(IMAGE_ENDINGS) and not path.name.startswith(".")
+    return path.name.lower().endswith(IMAGE_SUFFIXES) and not path.name.startswith(".")
 
 
 def load_image_folder(folder, *, return_X_y=False, as_frame=False):
@@ -69,14 +59,14 @@ def load_image_folder(folder, *, return_X_y=False, as_frame=False):
     if not found:
         raise ValueError(
             f"load_image_folder: no sub-folder of {str(root)!r} holds an image "
-            f"({', '.join(IMAGE_ENDINGS)})."
+            f"({', '.join(IMAGE_SUFFIXES)})."
         )
     data, target = (np.asarray(column) for column in zip(*found))
     n_classes = len(set(target))
     return _as_bunch(
         data,
         target,
-        pd.DataFrame({"file": data, "target": target}),
+        pd.DataFrame({"file": data, "target": target}) if as_frame else None,
         return_X_y=return_X_y,
         as_frame=as_frame,
         description=f"{len(data)} images in {n_classes} classes below {root}.",
@@ -113,9 +103,13 @@ def _read_table(table, text_column):
     if not path.is_file():
         raise ValueError(f"load_catalog: there is no file {str(path)!r}.")
     try:
+        if path.name.lower().endswith(FITS_SUFFIXES):
+            return _read_fits_table(path)
         if path.suffix.lower() in (".parquet", ".pq"):
             return pd.read_parquet(path)
         return pd.read_csv(path, dtype={text_column: str}, low_memory=False)
+    except MissingDependencyError:
+        raise
     except ImportError as error:
         raise MissingDependencyError(
             "Reading Parquet needs the package 'pyarrow', which is not installed: pip install "
@@ -123,6 +117,14 @@ def _read_table(table, text_column):
         ) from error
     except (ValueError, OSError) as error:
         raise ValueError(f"load_catalog cannot read {str(path)!r} as a table: {error}") from error
+
+
+def _read_fits_table(path):
+    """Return the first table of a FITS file without its columns of vectors."""
+    astropy = import_optional("astropy.table", extra="io", feature="Reading FITS tables")
+    table = astropy.Table.read(path, format="fits")
+    table.convert_bytestring_to_unicode()
+    return table[[name for name in table.colnames if table[name].ndim == 1]].to_pandas()
 
 
 def _column(frame, name, role):
@@ -135,12 +137,17 @@ def _column(frame, name, role):
 
 
 def _as_name(value):
-    """Return an identifier as it is written: a whole number that became a float, without ".0"."""
+    """Return an identifier as it is written: bytes as text, a float that is whole without ".0"."""
+    value = _as_text(value)
     return (
         str(int(value))
         if isinstance(value, float | np.floating) and value.is_integer()
         else str(value)
     )
+
+
+def _as_text(value):
+    return value.decode() if isinstance(value, bytes) else value
 
 
 def _files(frame, image_dir, file_column, id_column, extension):
@@ -189,7 +196,8 @@ def load_catalog(
     Parameters
     ----------
     table : path-like or DataFrame
-        CSV (also compressed) or Parquet file, or the table itself.
+        CSV (also compressed), Parquet or FITS file, or the table itself. Of a FITS file the first
+        table is taken, without columns of vectors.
     image_dir : path-like, default=None
         Folder that file names start from; None is the current one.
     file_column : str, default=None
@@ -218,7 +226,7 @@ def load_catalog(
         `data`, ndarray of str of shape (n_samples,), the files; `target`, ndarray of labels, or
         None; `target_names`, the sorted labels; `filenames`, the files again, by scikit-learn's
         name; `frame`, with `as_frame`, the table's rows that are kept; `DESCR`, with the numbers
-        of rows left out.
+        of rows left out. Labels that are whole numbers stay so where a cell is empty.
 
     Raises
     ------
@@ -248,7 +256,7 @@ def load_catalog(
     data = np.asarray([str(path) for path, kept in zip(files, there) if kept])
     return _as_bunch(
         data,
-        None if label_column is None else _labels(_column(frame, label_column, "labels")),
+        None if label_column is None else _labels(frame, whole, label_column),
         frame,
         return_X_y=return_X_y,
         as_frame=as_frame,
@@ -258,8 +266,20 @@ def load_catalog(
     )
 
 
-def _labels(column):
-    """Return a column as an array: numbers as they are, the rest as objects, None where empty."""
+def _labels(frame, whole, name):
+    """Return labels as an array: numbers as they are, the rest as objects, None where empty.
+
+    An empty cell in `whole`, the table before rows were left out, makes pandas read whole numbers
+    as floats; they become integers again.
+    """
+    column = _column(frame, name, "labels")
+    if column.dtype.kind == "f" and whole[name].isna().any() and _all_whole(column.dropna()):
+        column = column.astype("Int64")
     if column.notna().all() and column.dtype.kind in "biuf":
         return column.to_numpy()
-    return column.astype(object).where(column.notna(), None).to_numpy()
+    labels = column.astype(object).where(column.notna(), None)
+    return np.fromiter(map(_as_text, labels), object, len(labels))
+
+
+def _all_whole(numbers):
+    return bool(len(numbers)) and (numbers.abs() < 2**53).all() and (numbers % 1 == 0).all()

@@ -15,7 +15,9 @@ from galaxy_sklearn.exceptions import MissingDependencyError
 
 PILLOW_FORMATS = ("JPEG", "PNG", "TIFF", "WEBP")
 PILLOW_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp")
-FITS_SUFFIXES = (".fits", ".fit", ".fts", ".fits.gz", ".fit.gz", ".fts.gz")
+FITS_SUFFIXES = (".fits", ".fit", ".fts", ".fits.gz", ".fit.gz", ".fts.gz", ".fz")
+IMAGE_SUFFIXES = PILLOW_SUFFIXES + FITS_SUFFIXES
+_ENDS_EARLY = ("cannot reshape array", "buffer is too small")  # as astropy says it
 _GZIP_MAGIC = b"\x1f\x8b"
 MODES = ("RGB", "L", None)
 REDUCTIONS = (1, 2, 4, 8)
@@ -180,7 +182,16 @@ def _decode_fits(file, hdu):
         unit = _choose_hdu(hdus, hdu)
         shape = [side for side in unit.shape if side > 1] or [1]
         check_sides(1, max(shape))
-        return as_pixels(bands_last(np.asarray(unit.data)))
+        return as_pixels(bands_last(_fits_pixels(unit)))
+
+
+def _fits_pixels(unit):
+    try:
+        return np.asarray(unit.data)
+    except (ValueError, TypeError) as error:
+        if str(error).startswith(_ENDS_EARLY):
+            raise UnreadableError("the FITS file is truncated: its pixels end early") from error
+        raise
 
 
 def _choose_hdu(hdus, wanted):

@@ -14,8 +14,7 @@ import numpy as np
 
 from galaxy_sklearn._optional import import_optional
 from galaxy_sklearn.images._decode import (
-    FITS_SUFFIXES,
-    PILLOW_SUFFIXES,
+    IMAGE_SUFFIXES,
     UnreadableError,
     as_pixels,
     check_sides,
@@ -266,7 +265,7 @@ def open_zip(path):
 
 def _is_image_member(name):
     hidden = name.startswith("__MACOSX/") or name.rpartition("/")[2].startswith(".")
-    return not hidden and name.lower().endswith(PILLOW_SUFFIXES + FITS_SUFFIXES)
+    return not hidden and name.lower().endswith(IMAGE_SUFFIXES)
 
 
 def memmap_spec(array):
