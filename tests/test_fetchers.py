@@ -17,12 +17,12 @@ from PIL import Image
 
 from galaxy_sklearn.datasets import (
     _efigi,
+    _galaxy_zoo_2,
     _registry,
     fetch_efigi,
     fetch_galaxy10_decals,
     fetch_galaxy10_sdss,
     fetch_galaxy_zoo_2,
-    sky_groups,
 )
 from galaxy_sklearn.datasets._download import RemoteFile, data_folder, fetch_file
 
@@ -403,51 +403,56 @@ def test_broken_archives_are_named(monkeypatch, server, tmp_path):
         (fetch_galaxy_zoo_2, "zip archive"),
         (fetch_efigi, "tar archive"),
     ):
-        with pytest.raises(ValueError, match=f"is not a readable {what}: delete it"):
+        deleted = f"is not a readable {what}; it and its hash are deleted"
+        with pytest.raises(ValueError, match=deleted):
             _fetch(function, tmp_path, **({"labels": "x"} if "zoo" in function.__name__ else {}))
 
 
-def test_groups_across_the_zero_meridian_and_at_the_pole():
-    step = 3 / 3600
-    ra = [359.9999, 0.0001, 0, 180, 20, 20, 20]
-    dec = [0, 0, 90 - 0.0002, 90 - 0.0002, 10, 10 + step, 10 + 2 * step]
-    groups = sky_groups(ra, dec)
-    assert groups[0] == groups[1]
-    assert groups[2] == groups[3]
-    assert groups[4] == groups[5] == groups[6]
-    assert len(set(groups)) == 3
-    assert len(set(sky_groups(ra, dec, radius=0.1))) == 7
-
-
-def test_groups_agree_with_distances_by_vectors():
-    rng = np.random.default_rng(0)
-    ra, dec = rng.uniform(359.99, 360.01, 200) % 360, rng.uniform(-0.01, 0.01, 200)
-    a, d = np.deg2rad(ra), np.deg2rad(dec)
-    xyz = np.stack([np.cos(d) * np.cos(a), np.cos(d) * np.sin(a), np.sin(d)], axis=1)
-    chord = np.linalg.norm(xyz[:, None] - xyz, axis=2)
-    close = 2 * np.arcsin(chord / 2) <= np.deg2rad(10 / 3600)
-    groups = sky_groups(ra, dec, radius=10.0)
-    assert (groups[:, None] == groups)[close].all()
-    linked = np.linalg.matrix_power(close.astype(float), 200) > 0
-    np.testing.assert_array_equal(groups[:, None] == groups, linked)
+PAGE = b"<!DOCTYPE html>\n<html><body>Sorry, we are being repaired,\nback soon</body></html>\n"
 
 
 @pytest.mark.parametrize(
-    ("ra", "dec", "params", "message"),
+    ("key", "complaint"),
     [
-        ([1, 2], [1], {}, r"got shapes \(2,\) and \(1,\)"),
-        ([np.nan], [1], {}, "finite right ascensions"),
-        ([1], [91], {}, "declination 91.0 is beyond 90"),
-        ([1], [1], {"radius": -1}, "radius must not be negative. Got -1"),
+        ("gz2_images", "is not a readable zip archive"),
+        ("gz2_mapping", "(is not a readable table|has no column 'asset_id')"),
+        ("gz2_labels", "is not a readable table"),
     ],
 )
-def test_senseless_positions_are_refused(ra, dec, params, message):
-    with pytest.raises(ValueError, match=message):
-        sky_groups(ra, dec, **params)
+def test_a_web_page_in_place_of_a_file_is_fetched_anew(
+    monkeypatch, server, tmp_path, key, complaint
+):
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("images/7.jpg", _jpeg(70))
+    good = {
+        "gz2_images": archive.getvalue(),
+        "gz2_mapping": b"objid,sample,asset_id\n17,original,7\n",
+        "gz2_labels": gzip.compress(b"dr7objid,gz2_class\n17,Ei\n"),
+    }
+    _register(monkeypatch, server, **good)
+    unpublished = {one: _registry.REGISTRY[one]._replace(sha256=None) for one in good}
+    monkeypatch.setattr(_registry, "REGISTRY", unpublished)
+    name = unpublished[key].name
+    server.files[name] = PAGE
+    with pytest.raises(ValueError, match=f"{name} {complaint}; it and its hash are deleted"):
+        _fetch(fetch_galaxy_zoo_2, tmp_path)
+    assert not list(tmp_path.rglob(f"{name}*"))
+    server.files[name] = good[key]
+    assert _fetch(fetch_galaxy_zoo_2, tmp_path).target.tolist() == ["Ei"]
 
 
-def test_no_position_is_no_group():
-    assert sky_groups([], []).shape == (0,)
+def test_what_was_not_downloaded_is_not_deleted(tmp_path):
+    own = tmp_path / "own.csv.gz"
+    own.write_bytes(b"not zipped")
+    with pytest.raises(ValueError, match="own.csv.gz is not a readable table; it was not downlo"):
+        _galaxy_zoo_2._read_votes(own, everything=True)
+    archive = tmp_path / "own.tgz"
+    archive.write_bytes(PAGE)
+    with pytest.raises(ValueError, match="own.tgz is not a readable tar archive; .* so it stays"):
+        _efigi.unpack(archive, tmp_path)
+    assert own.exists()
+    assert archive.exists()
 
 
 def test_every_published_file_has_an_address_and_zenodo_two():

@@ -86,6 +86,33 @@ def fetch_file(remote, folder, *, download_if_missing, n_retries, delay, verbose
     return path
 
 
+def discard(path):
+    """Delete a download that is not what it should be, with its hash; return what was done.
+
+    What has no hash beside it was put there by somebody else and stays.
+
+    Parameters
+    ----------
+    path : path-like
+        Of the file.
+
+    Returns
+    -------
+    str
+        End of the sentence that says what is wrong with the file.
+    """
+    sidecar = _sidecar(Path(path))
+    if not sidecar.exists():
+        return "; it was not downloaded by this package, so it stays: replace or delete it."
+    Path(path).unlink(missing_ok=True)
+    sidecar.unlink()
+    return "; it and its hash are deleted, so that the next call fetches it again."
+
+
+def _sidecar(path):
+    return path.with_name(f"{path.name}.sha256")
+
+
 @contextlib.contextmanager
 def _locked(folder):
     """Hold the folder against other processes, where its file system knows locks."""
@@ -100,7 +127,7 @@ def _locked(folder):
 
 def _download(remote, path, n_retries, delay, verbose):
     part = path.with_name(f"{path.name}.part")
-    sidecar = path.with_name(f"{path.name}.sha256")
+    sidecar = _sidecar(path)
     known = remote.sha256 or (sidecar.read_text().strip() if sidecar.exists() else None)
     failures = {}
     for url in remote.urls:

@@ -1,11 +1,14 @@
 """EFIGI: nearby galaxies staged along the Hubble sequence by astronomers."""
 
+import gzip
 import tarfile
+import zlib
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
 
+from galaxy_sklearn.datasets._download import discard
 from galaxy_sklearn.datasets._registry import as_bunch, fetch
 from galaxy_sklearn.images._sequence import ImageSequence
 
@@ -39,10 +42,8 @@ def unpack(archive, folder):
     try:
         with tarfile.open(archive) as file:
             file.extractall(folder, members=_safe_members(file), filter="data")
-    except (tarfile.ReadError, EOFError) as error:
-        raise ValueError(
-            f"{archive} is not a readable tar archive: delete it to fetch it again."
-        ) from error
+    except (tarfile.ReadError, EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise ValueError(f"{archive} is not a readable tar archive{discard(archive)}") from error
     except tarfile.FilterError as error:
         raise ValueError(f"{archive} is not safe to unpack: {error}") from error
     done.touch()

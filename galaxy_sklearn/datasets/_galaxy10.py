@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from galaxy_sklearn._optional import import_optional
+from galaxy_sklearn.datasets._download import discard
 from galaxy_sklearn.datasets._registry import as_bunch, fetch
 from galaxy_sklearn.datasets._sky import sky_groups
 from galaxy_sklearn.images._sequence import ImageSequence
@@ -59,9 +60,9 @@ def _read_columns(file):
         with h5py.File(file, "r") as table:
             columns = {name: table[name][:] for name in _COLUMNS if name in table}
     except OSError as error:
-        raise ValueError(
-            f"{file} is not a readable HDF5 file: delete it to fetch it again."
-        ) from error
+        if type(error) is not OSError:  # permission, a lock
+            raise
+        raise ValueError(f"{file} is not a readable HDF5 file{discard(file)}") from error
     return pd.DataFrame(columns).rename(columns={"ans": "target"}).astype({"target": np.int64})
 
 

@@ -1,11 +1,13 @@
 """Galaxy Zoo 2: images in a zip archive, votes in a table."""
 
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
 
+from galaxy_sklearn.datasets._download import discard
 from galaxy_sklearn.datasets._registry import as_bunch, fetch
 from galaxy_sklearn.datasets._sky import sky_groups
 from galaxy_sklearn.images._sequence import ImageSequence
@@ -30,9 +32,7 @@ def _image_members(archive):
         with zipfile.ZipFile(archive) as file:
             names = file.namelist()
     except zipfile.BadZipFile as error:
-        raise ValueError(
-            f"{archive} is not a readable zip archive: delete it to fetch it again."
-        ) from error
+        raise ValueError(f"{archive} is not a readable zip archive{discard(archive)}") from error
     rows = []
     for name in names:
         path = PurePosixPath(name)
@@ -44,17 +44,28 @@ def _image_members(archive):
 
 def _read_votes(file, *, everything):
     """Return the table of labels; its 200 columns of votes only where `everything` is wanted."""
-    if Path(file).suffix in (".parquet", ".pq"):
-        votes = pd.read_parquet(file)
-    else:
-        votes = pd.read_csv(file, usecols=None if everything else _NEEDED.__contains__)
-    votes = votes.rename(columns={"dr7objid": "objid"})
-    missing = {"objid", "gz2_class"}.difference(votes.columns)
+    usecols = None if everything else _NEEDED.__contains__
+    return _read_table(file, ("gz2_class", "objid"), usecols=usecols)
+
+
+def _read_table(file, needed, **options):
+    """Return a table with the columns `needed`, or raise ValueError with the name of its file."""
+    try:
+        if Path(file).suffix in (".parquet", ".pq"):
+            table = pd.read_parquet(file)
+        else:
+            table = pd.read_csv(file, **options)
+    except (FileNotFoundError, PermissionError):
+        raise
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise ValueError(f"{file} is not a readable table{discard(file)}") from error
+    table = table.rename(columns={"dr7objid": "objid"})
+    missing = [name for name in needed if name not in table]
     if missing:
         raise ValueError(
-            f"fetch_galaxy_zoo_2: the table {file} has no column {sorted(missing)[0]!r}."
+            f"fetch_galaxy_zoo_2: the table {file} has no column {missing[0]!r}{discard(file)}"
         )
-    return votes
+    return table
 
 
 def fetch_galaxy_zoo_2(
@@ -128,7 +139,7 @@ def fetch_galaxy_zoo_2(
     )
     if labels is None:
         labels = fetch("gz2_labels", data_home, "galaxy_zoo_2", options)
-    frame = _image_members(images).merge(pd.read_csv(mapping), on="asset_id")
+    frame = _image_members(images).merge(_read_table(mapping, ("asset_id", "objid")), on="asset_id")
     frame = frame.merge(
         _read_votes(labels, everything=as_frame), on="objid", suffixes=("", "_votes")
     )
