@@ -13,6 +13,7 @@ from galaxy_sklearn.datasets._morphology import (
     Stamp,
     add_companions,
     draw_galaxy,
+    measure,
 )
 from galaxy_sklearn.datasets._profiles import convolve, lupton_rgb, moffat_kernel
 
@@ -24,6 +25,13 @@ _SHARED_NOISE = 0.5  # share of the noise's variance that all bands have in comm
 _SEEING = (0.016, 0.030)  # FWHM of cutouts scaled to their galaxies, in sides of the frame
 _GRAIN = (0.004, 0.011)  # width of the noise's correlation, in sides of the frame
 _GOLDEN = 0.6180339887498949  # fractional parts of its multiples fill [0, 1) evenly
+
+# Of the table of parameters.
+_COLUMNS = (
+    "class", "position_angle", "half_light_radius", "flux", "psf", "axis_ratio", "sersic_n",
+    "bulge_fraction", "inclination", "pitch_angle", "n_arms", "winding", "bar_length", "bar_angle",
+    "dust",
+)  # fmt: skip
 
 # Faint and bright centres, in the unit of `lupton_rgb`; and what makes types fainter or larger.
 _PEAK = (35.0, 150.0)
@@ -54,12 +62,13 @@ def galaxy_light(rng, kind, *, image_size, psf, size, neighbours):
     radius = image_size * rng.uniform(*size) * _LONGER.get(kind, 1.0)
     truth["half_light_radius"] = radius
     peak = np.exp(rng.uniform(*np.log(_PEAK))) * _DIMMER.get(kind, 1.0)
-    truth["flux"] = flux = peak * radius**2
+    flux = peak * radius**2
     stamp = Stamp(image_size)
     draw_galaxy(stamp, rng, truth, flux * SUPERSAMPLING**2)
     stamp.light *= np.exp(rng.normal(0, 0.05, 2) @ [[1, 0, -1], [0.2, -0.4, 0.2]]).astype(
         np.float32
     )
+    measure(stamp, truth)
     add_companions(stamp, rng, neighbours, flux * SUPERSAMPLING**2)
     light = stamp.light
     truth["psf"] = fwhm = image_size * rng.uniform(*_SEEING) if psf == "auto" else psf
@@ -183,7 +192,8 @@ def make_galaxies(
         galaxies; None leaves it out.
     size : tuple of float, default=(0.075, 0.125)
         Range of the half-light radius as a fraction of `image_size`; spirals and
-        cigars get 10 to 15 % more, edge-on disks 15 % less, as in the survey's cutouts.
+        cigars get 10 to 15 % more, edge-on disks 15 % less, as in the survey's cutouts. Bars,
+        arms, knots and dust move light, so that a galaxy may lie some way outside.
     neighbours : float, default=2.0
         Mean number of stars and small galaxies in a frame.
     return_parameters : bool, default=False
@@ -200,11 +210,14 @@ def make_galaxies(
     parameters : DataFrame of n_samples rows
         Only with `return_parameters`; NaN where a galaxy has no such part. class;
         position_angle, degrees counter-clockwise from the horizontal; half_light_radius, pixels
-        along the major axis to the ellipse that holds half of the light (of an edge-on disk: to
-        the line that does); flux, mean of the bands before the stretch; psf, pixels; axis_ratio,
+        along the major axis to the ellipse of axis_ratio about the centre that holds half of the
+        light (of an edge-on disk: to the line that does); flux, mean of the bands before the
+        stretch, both measured on the galaxy alone in its frame, before the blur; psf, pixels;
+        axis_ratio,
         minor over major (of an edge-on disk: scale height over scale length); sersic_n, of an
         elliptical or a bulge; bulge_fraction; inclination, degrees from face-on; pitch_angle,
-        degrees; n_arms; bar_length, half of the whole in pixels, and bar_angle, degrees from the
+        degrees; n_arms; winding, 1 if the arms turn counter-clockwise on their way out and -1 if
+        clockwise; bar_length, half of the whole in pixels, and bar_angle, degrees from the
         major axis, both in the plane of the disk; dust, optical depth of the lane.
 
     Raises
@@ -239,4 +252,6 @@ def make_galaxies(
         )
         truths.append(truth)
     labels = np.asarray(names)[kinds]
-    return (images, labels, pd.DataFrame(truths)) if return_parameters else (images, labels)
+    if not return_parameters:
+        return images, labels
+    return images, labels, pd.DataFrame(truths, columns=_COLUMNS)

@@ -19,6 +19,7 @@ CLASS_SETS = {
 }
 
 SUPERSAMPLING = 2
+_BIN = 0.125  # width of the rings that light is counted in, in supersampled pixels
 _CENTRE = 4  # pixels each way about a centre that are integrated, not sampled
 _SUBPIXELS = (np.arange(6) - 2.5) / 6
 
@@ -177,6 +178,7 @@ def _disk(stamp, rng, truth, flux, *, bulge, pitch=None, barred=False, in_arms=0
         truth["pitch_angle"] = rng.uniform(*pitch)
         truth["n_arms"] = int(rng.choice([2, 3, 4], p=[0.7, 0.2, 0.1]))
         start = bar_length * size if barred else 0.4 * size
+        truth["winding"] = int(rng.choice([1, -1]))
         _arms(stamp, rng, truth, (along, across), phase, start, disk, disk_flux * in_arms)
     profile = stamp.ellipse(
         lambda r: sersic(r, _BULGE_SIZE * size, truth["sersic_n"]), angle, max(q, _BULGE_ROUNDNESS)
@@ -196,6 +198,7 @@ def _arms(stamp, rng, truth, plane, phase, start, disk, flux):
         pitch_angle=truth["pitch_angle"],
         phase=np.deg2rad(phase),
         inner_radius=start,
+        winding=truth["winding"],
         sharpness=rng.uniform(0.8, 2.0),
     )
     arms *= 1 + rng.uniform(0, 0.4) * np.cos(angle - rng.uniform(0, 2 * np.pi))
@@ -232,7 +235,8 @@ def draw_galaxy(stamp, rng, truth, flux):
     rng : Generator
         Random numbers.
     truth : dict
-        Holds class, position_angle (degrees) and half_light_radius (image pixels).
+        Holds class, position_angle (degrees) and half_light_radius (image pixels), which bars,
+        arms, knots and dust may change: `measure` tells what came of it.
     flux : float
         Of the whole galaxy, in the mean of the bands, a supersampled pixel.
     """
@@ -252,6 +256,28 @@ def draw_galaxy(stamp, rng, truth, flux):
             pitch, in_arms = (8, 32), max(in_arms, 0.7)
         bulge = rng.uniform(*bulge)
         _disk(stamp, rng, truth, flux, bulge=bulge, pitch=pitch, barred=barred, in_arms=in_arms)
+
+
+def measure(stamp, truth):
+    """Write into `truth` the flux and the half-light radius of what is drawn on `stamp`.
+
+    Parameters
+    ----------
+    stamp : Stamp
+        Frame with the galaxy alone.
+    truth : dict
+        Of `draw_galaxy`; flux becomes that of the frame in the mean of the bands, a pixel of
+        the image, and half_light_radius is in pixels of the image.
+    """
+    along, across = stamp.axes(truth["position_angle"], truth["axis_ratio"])
+    radius = np.abs(along) if truth["class"] == "edge_on" else np.hypot(along, across)
+    bins = (radius / _BIN).astype(np.intp)
+    within = np.cumsum(np.bincount(bins.ravel(), stamp.light.mean(2).ravel()))
+    at = int(np.searchsorted(within, within[-1] / 2))
+    before = within[at - 1] if at else 0.0
+    reached = at + (within[-1] / 2 - before) / (within[at] - before)
+    truth["flux"] = within[-1] / SUPERSAMPLING**2
+    truth["half_light_radius"] = reached * _BIN / SUPERSAMPLING
 
 
 def add_companions(stamp, rng, mean_number, brightness):

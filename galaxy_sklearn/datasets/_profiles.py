@@ -60,10 +60,12 @@ EDGE_ON_HALF = 0.9413
 """Distance along an edge-on disk, in scale lengths, inside which half of its light lies."""
 
 
-def arm_contrast(radius, angle, *, n_arms, pitch_angle, phase, inner_radius, sharpness=2.5):
+def arm_contrast(
+    radius, angle, *, n_arms, pitch_angle, phase, inner_radius, winding=1, sharpness=2.5
+):
     """Return the factor by which logarithmic spiral arms brighten a disk; it is positive.
 
-    A crest follows r = inner_radius * exp((angle - phase) * tan(pitch_angle)).
+    A crest follows r = inner_radius * exp(winding * (angle - phase) * tan(pitch_angle)).
 
     Parameters
     ----------
@@ -77,11 +79,13 @@ def arm_contrast(radius, angle, *, n_arms, pitch_angle, phase, inner_radius, sha
         Angle of the first crest at `inner_radius`, in radians.
     inner_radius : float
         Where the arms begin, in pixels.
+    winding : {1, -1}, default=1
+        1 if the angle of a crest grows outwards, -1 if it falls.
     sharpness : float, default=2.5
         How narrow the crests are.
     """
-    winding = np.log(np.maximum(radius, 0.3) / inner_radius) / np.tan(np.deg2rad(pitch_angle))
-    crest = np.exp(sharpness * (np.cos(n_arms * (angle - phase - winding)) - 1))
+    turned = np.log(np.maximum(radius, 0.3) / inner_radius) / np.tan(np.deg2rad(pitch_angle))
+    crest = np.exp(sharpness * (np.cos(n_arms * (angle - phase - winding * turned)) - 1))
     begun = 1 / (1 + np.exp(-(radius - inner_radius) / (0.15 * inner_radius)))
     return 1 + begun * (crest / np.exp(sharpness * -0.72) - 1)
 
