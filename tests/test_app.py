@@ -1,10 +1,12 @@
 """The galaxy-sklearn command, as a user meets it."""
 
+import builtins
 import fcntl
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import joblib
 import numpy as np
@@ -12,12 +14,19 @@ import pandas as pd
 import pytest
 from PIL import Image
 from shapes import CLASSES, make_shapes
-from sklearn.pipeline import make_pipeline
+from sklearn.dummy import DummyClassifier
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from galaxy_sklearn import GalaxyClassifier
-from galaxy_sklearn.app import prediction
+from galaxy_sklearn.app import commands, prediction
 from galaxy_sklearn.app.main import main
 from galaxy_sklearn.preprocessing import ImageReader
+
+
+def flatten(images):
+    return np.asarray(images).reshape(len(images), -1)
+
 
 TRAIN = ["--network", "simple_cnn", "--epochs", "3", "--resize", "16", "--no-progress"]
 
@@ -75,10 +84,39 @@ def test_help_is_quick_and_light():
     assert result.stdout.strip() == "[]", result.stderr
 
 
-def test_wrong_usage_is_two(capsys):
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["predictt"], "invalid choice: 'predictt'"),
+        (["predict", "model", "images", "--threshold", "7"], "must be from 0 to 1, got 7"),
+        (["predict", "model", "images", "--threshold", "nan"], "must be from 0 to 1, got nan"),
+    ],
+)
+def test_wrong_usage_is_two(capsys, arguments, message):
     with pytest.raises(SystemExit, match="2"):
-        main(["predictt"])
-    assert "invalid choice: 'predictt'" in capsys.readouterr().err
+        main(arguments)
+    assert message in capsys.readouterr().err
+
+
+def test_an_interrupt_while_starting_is_one_line(monkeypatch, capsys):
+    real = builtins.__import__
+
+    def interrupted(name, *arguments, **options):
+        if name == "galaxy_sklearn.app":
+            raise KeyboardInterrupt
+        return real(name, *arguments, **options)
+
+    monkeypatch.setattr(builtins, "__import__", interrupted)
+    assert main(["train", "anywhere"]) == 130
+    assert capsys.readouterr().err == "galaxy-sklearn: interrupted\n"
+
+
+def test_train_says_what_it_keeps(folder, tmp_path, capsys):
+    saved = tmp_path / "model.joblib"
+    assert main(["train", str(folder), *TRAIN, "--epochs", "1", "--output", str(saved)]) == 0
+    cache = tmp_path / "model.joblib.cache"
+    assert sorted(tmp_path.iterdir()) == [saved, cache]
+    assert f"kept the decoded images in {cache}" in capsys.readouterr().out
 
 
 def test_train_saves_a_pipeline_for_any_place(model, folder):
@@ -105,7 +143,7 @@ def test_predict_writes_the_table(model, folder, tmp_path, ending, capsys):
     assert "90 images, 0 of them without a class" in capsys.readouterr().out
 
 
-def test_predict_lists_what_it_cannot_read(model, folder, tmp_path):
+def test_predict_lists_what_it_cannot_read(model, folder, tmp_path, capsys):
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"\xff\xd8 not a whole image")
     output = tmp_path / "table.csv"
@@ -114,7 +152,8 @@ def test_predict_lists_what_it_cannot_read(model, folder, tmp_path):
     table = pd.read_csv(output)
     assert table["class"].isna().tolist() == [True] + [False] * 30
     assert bool(table.loc[0, "needs_review"])
-    assert main(["predict", str(model), str(broken), "--output", str(output)]) == 0
+    assert main(["predict", str(model), str(broken), "--output", str(output)]) == 1
+    assert "none of the images could be read" in capsys.readouterr().err
     assert pd.read_csv(output)["class"].isna().all()
 
 
@@ -230,6 +269,48 @@ def test_predict_goes_on_where_it_was_stopped(model, folder, tmp_path, monkeypat
     assert main([*arguments, "--restart"]) == 0
 
 
+def dummy(path, labels):
+    """Save a Pipeline that knows no device and answers with the shares of its labels."""
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(path.with_suffix(".png"))
+    files = [str(path.with_suffix(".png"))] * len(labels)
+    flat = FunctionTransformer(flatten)
+    steps = [("images", ImageReader()), ("flat", flat), ("last", DummyClassifier())]
+    joblib.dump(Pipeline(steps).fit(files, labels), path)
+    return files[0]
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+@pytest.mark.parametrize("name", ["NA", "null", "nan"])
+def test_any_pipeline_and_names_like_missing_values(tmp_path, capsys, name, ending):
+    image = dummy(tmp_path / "m.joblib", [name, name, "ring"])
+    output = tmp_path / f"table.{ending}"
+    arguments = ["--output", str(output), "--no-progress"]
+    assert main(["predict", str(tmp_path / "m.joblib"), image, *arguments]) == 0
+    assert "1 images, 0 of them without a class" in capsys.readouterr().out
+    whole = {"keep_default_na": False}
+    table = pd.read_csv(output, **whole) if ending == "csv" else pd.read_parquet(output)
+    assert table["class"].tolist() == [name]
+
+
+@pytest.mark.parametrize("name", ["file", "class", "confidence", "needs_review"])
+def test_a_class_is_not_named_like_a_column(tmp_path, capsys, name):
+    image = dummy(tmp_path / "m.joblib", [name, "ring"])
+    output = tmp_path / "table.csv"
+    assert main(["predict", str(tmp_path / "m.joblib"), image, "--output", str(output)]) == 1
+    assert f"the model has a class named {name!r}" in capsys.readouterr().err
+    assert not list(tmp_path.glob("table*"))
+
+
+@pytest.mark.parametrize("labels", [[1, 1, 0], [1.0, 1.0, 0.0]])
+def test_evaluate_compares_numbers_with_folders(tmp_path, capsys, labels):
+    image = dummy(tmp_path / "m.joblib", labels)
+    for name in ("0", "1"):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        shutil.copy(image, tmp_path / "images" / name)
+    assert main(["evaluate", str(tmp_path / "m.joblib"), str(tmp_path / "images")]) == 0
+    assert "accuracy          0.5000" in capsys.readouterr().out
+
+
 def test_evaluate_reports(model, folder, capsys):
     assert main(["evaluate", str(model), str(folder), "--no-progress"]) == 0
     shown = capsys.readouterr().out
@@ -243,6 +324,9 @@ def test_evaluate_takes_a_catalogue(model, folder, tmp_path, capsys):
     frame.to_csv(tmp_path / "table.csv")
     catalogue = [str(tmp_path / "table.csv"), "--file-column", "name", "--label-column", "type"]
     assert main(["evaluate", str(model), *catalogue, "--no-progress"]) == 0
+    output = ["--output", str(tmp_path / "predicted.csv"), "--no-progress"]
+    assert main(["predict", str(model), *catalogue[:3], *output]) == 0
+    assert pd.read_csv(tmp_path / "predicted.csv")["file"].tolist() == frame["name"].tolist()
     assert main(["evaluate", str(model), catalogue[0], "--no-progress"]) == 1
     assert "a catalogue needs --label-column" in capsys.readouterr().err
 
@@ -255,7 +339,14 @@ def test_evaluate_takes_a_catalogue(model, folder, tmp_path, capsys):
         (["predict", "{model}", "{empty}"], "there is no image in"),
         (["predict", "{broken}", "."], "cannot be opened as a model"),
         (["predict", "{model}", "{folder}", "--output", "x.txt"], "must end in .csv or .parquet"),
-        (["train", "no_folder"], "a catalogue needs --label-column"),
+        (["train", "no_folder"], "there is no file or folder 'no_folder'"),
+        (["evaluate", "{model}", "no_folder"], "there is no file or folder 'no_folder'"),
+        (["predict", "{model}", "no.csv"], "there is no file or folder 'no.csv'"),
+        (["predict", "{model}", "{rows}"], "a catalogue needs --file-column or --id-column"),
+        (["predict", "{model}", "{rows}", "{folder}"], "must be given alone"),
+        (["predict", "{model}", "{folder}", "--output", "{empty}"], "must end in .csv or"),
+        (["predict", "{model}", "{folder}", "--output", "{table}"], "is a folder; give the name"),
+        (["train", "{folder}", "--output", "{empty}"], "is a folder; give the name of a file"),
         (["train", "{empty}"], "no sub-folder of"),
         (["train", "{folder}", "--network", "nonet"], "There is no network 'nonet'"),
         (["train", "{folder}", "--test-size", "0.001"], "cannot hold out 0%"),
@@ -264,13 +355,27 @@ def test_evaluate_takes_a_catalogue(model, folder, tmp_path, capsys):
 def test_failures_are_one_sentence(model, folder, tmp_path, capsys, arguments, message):
     (tmp_path / "empty").mkdir()
     (tmp_path / "broken").write_bytes(b"not a pickle")
+    (tmp_path / "rows.csv").write_text("file\na.png\n")
+    (tmp_path / "table.csv").mkdir()
     places = {"model": model, "folder": folder, "empty": tmp_path / "empty"}
-    places["broken"] = tmp_path / "broken"
-    output = [] if "--output" in arguments else ["--output", str(tmp_path / "out.csv")]
+    places |= {"broken": tmp_path / "broken", "table": tmp_path / "table.csv"}
+    places["rows"] = tmp_path / "rows.csv"
+    given = "--output" in arguments or arguments[0] == "evaluate"
+    output = [] if given else ["--output", str(tmp_path / "out.csv")]
     assert main([*(a.format(**places) for a in arguments), *output, "--no-progress"]) == 1
     error = capsys.readouterr().err
     assert message in error
     assert "Traceback" not in error
+
+
+def test_each_demo_has_images_of_its_own(tmp_path, monkeypatch):
+    for seed in (0, 1):
+        shapes = make_shapes(9 + seed)
+        shapes = shapes[0][seed:], shapes[1][seed:]  # other classes for the same numbers
+        monkeypatch.setattr(commands, "make_galaxies", lambda n, shapes=shapes, **_: shapes)
+        options = SimpleNamespace(quick=True, seed=seed)
+        files, labels = commands._generated_images(tmp_path, options)
+        assert len(files) == len(labels) == 9
 
 
 def test_the_demo_leaves_what_it_promises(folder, tmp_path, capsys):

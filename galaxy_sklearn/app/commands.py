@@ -12,6 +12,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 
 from galaxy_sklearn._optional import import_optional
 from galaxy_sklearn.app.prediction import image_reader, list_images, predict_files
+from galaxy_sklearn.app.table import check_no_folder, check_output
 from galaxy_sklearn.datasets import load_catalog, load_image_folder, make_galaxies
 from galaxy_sklearn.inspection import (
     ConfusionMatrixDisplay,
@@ -23,20 +24,44 @@ from galaxy_sklearn.metrics import wilson_interval
 from galaxy_sklearn.neural_network import GalaxyClassifier
 from galaxy_sklearn.preprocessing import CenterCrop, ImageReader, Resize
 
+CATALOGUES = (".csv", ".csv.gz", ".csv.bz2", ".csv.xz", ".csv.zip", ".parquet", ".pq")
+
 
 def load_labelled(options):
     """Return files and labels of the data that the command line names."""
     path = Path(options.data)
     if path.is_dir():
         return load_image_folder(path, return_X_y=True)
+    if not path.exists():
+        raise ValueError(f"there is no file or folder {str(path)!r}.")
     if options.label_column is None:
         raise ValueError("a catalogue needs --label-column, and --file-column or --id-column.")
+    return _catalogue(path, options, options.label_column)
+
+
+def load_files(options):
+    """Return the image files that the command line names, or the one catalogue it names holds."""
+    catalogues = [
+        name
+        for name in options.images
+        if name.lower().endswith(CATALOGUES) and Path(name).is_file()
+    ]
+    if not catalogues:
+        return list_images(options.images)
+    if len(options.images) > 1:
+        raise ValueError(f"the catalogue {catalogues[0]!r} must be given alone.")
+    if options.file_column is None and options.id_column is None:
+        raise ValueError("a catalogue needs --file-column or --id-column.")
+    return _catalogue(catalogues[0], options, None)[0]
+
+
+def _catalogue(path, options, label_column):
     return load_catalog(
         path,
         image_dir=options.image_dir,
         file_column=options.file_column,
         id_column=options.id_column,
-        label_column=options.label_column,
+        label_column=label_column,
         return_X_y=True,
     )
 
@@ -69,14 +94,17 @@ def load_model(path, options):
         ) from error
     if not (isinstance(model, Pipeline) and hasattr(model, "classes_")):
         raise ValueError(f"{path!r} holds no fitted Pipeline, but a {type(model).__name__}.")
-    model[-1].set_params(device=options.device, verbose=0)
+    for step in model.named_steps.values():
+        known = step.get_params() if hasattr(step, "get_params") else {}
+        chosen = {"device": options.device, "verbose": 0}
+        step.set_params(**{name: value for name, value in chosen.items() if name in known})
+    image_reader(model)
     return model
 
 
 def save_model(model, path):
     """Write a fitted Pipeline without its cache, as a whole or not at all."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     image_reader(model).set_params(cache=None)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
@@ -110,17 +138,22 @@ def _fit_and_report(options, files, labels, cache):
 
 def train(options):
     """Train on labelled images, print the report on the part held out, save the model."""
+    check_no_folder(Path(options.output))
     files, labels = load_labelled(options)
     cache = Path(options.output).with_name(f"{Path(options.output).name}.cache")
     model, *_ = _fit_and_report(options, files, labels, cache)
     save_model(model, options.output)
     print(f"saved {options.output}")
+    print(f"kept the decoded images in {cache}, for the next training on them; delete it at will")
 
 
 def predict(options):
     """Write a table of predictions, going on where an interrupted run stopped."""
+    check_output(Path(options.output))
     model = load_model(options.model, options)
-    files = list_images(options.images)
+    if not hasattr(model, "predict_proba"):
+        raise ValueError(f"{options.model!r} ends in a step that gives no probabilities.")
+    files = load_files(options)
     failed, reason = predict_files(
         model,
         files,
@@ -133,14 +166,26 @@ def predict(options):
     print(f"wrote {options.output}: {len(files)} images, {failed} of them without a class")
     if reason:
         print(f"the first without a class is {reason}")
+    if failed == len(files):
+        raise ValueError("none of the images could be read.")
+
+
+def _comparable(labels, predicted):
+    """Return both as they are, or both as text if one holds numbers and the other none."""
+    if (labels.dtype.kind in "biuf") == (predicted.dtype.kind in "biuf"):
+        return labels, predicted
+    return _as_text(labels), _as_text(predicted)
+
+
+def _as_text(values):
+    return np.array([str(int(v) if isinstance(v, float) and v.is_integer() else v) for v in values])
 
 
 def evaluate(options):
     """Print how well a saved model does on labelled images."""
     model = load_model(options.model, options)
     files, labels = load_labelled(options)
-    labels = np.asarray(labels)
-    predicted = model.predict(files)
+    labels, predicted = _comparable(np.asarray(labels), model.predict(files))
     right = int((predicted == labels).sum())
     low, high = wilson_interval(right, len(labels))
     print(classification_report(labels, predicted, zero_division=0))
@@ -151,8 +196,9 @@ def evaluate(options):
     print(confusion_matrix(labels, predicted, labels=names))
 
 
-def _generated_images(folder, options):
+def _generated_images(root, options):
     n = 300 if options.quick else 2000
+    folder = root / f"images-{n}-seed{options.seed}"
     images, labels = make_galaxies(n, image_size=64, random_state=options.seed)
     for number, (image, label) in enumerate(zip(images, labels)):
         target = folder / label
@@ -184,7 +230,7 @@ def demo(options):
     folder.mkdir(parents=True, exist_ok=True)
     if options.data is None:
         print("making galaxies", flush=True)
-        files, labels = _generated_images(folder / "images", options)
+        files, labels = _generated_images(folder, options)
         options.resize = 64
         options.epochs = options.epochs or (20 if options.quick else 30)
     else:

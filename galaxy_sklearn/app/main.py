@@ -13,11 +13,22 @@ def _add_data(parser, positional):
     parser.add_argument(
         name, metavar="DATA", help="folder with one sub-folder a class, or a CSV/Parquet catalogue"
     )
+    _add_catalogue(parser).add_argument("--label-column", help="column of labels")
+
+
+def _add_catalogue(parser):
     catalogue = parser.add_argument_group("for a catalogue")
     catalogue.add_argument("--image-dir", help="folder that file names start from")
     catalogue.add_argument("--file-column", help="column of file names")
     catalogue.add_argument("--id-column", help="column of identifiers: the file is <id>.jpg")
-    catalogue.add_argument("--label-column", help="column of labels")
+    return catalogue
+
+
+def _share(text):
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"must be from 0 to 1, got {text}")
+    return value
 
 
 def _add_training(parser):
@@ -57,16 +68,27 @@ def build_parser():
     train = commands.add_parser("train", parents=[common], help="train a model and save it")
     _add_data(train, positional=True)
     _add_training(train)
-    train.add_argument("--output", default="model.joblib", help="default: %(default)s")
+    train.add_argument(
+        "--output",
+        default="model.joblib",
+        help="default: %(default)s; decoded images are kept beside it, in the folder "
+        "<output>.cache, for the next training on them: delete it at will",
+    )
 
     predict = commands.add_parser("predict", parents=[common], help="write a table of predictions")
     predict.add_argument("model", help="file saved by train or demo; open only what you trust")
-    predict.add_argument("images", nargs="+", help="image files, and folders of them")
+    predict.add_argument(
+        "images", nargs="+", help="image files, and folders of them, or one catalogue"
+    )
+    _add_catalogue(predict)
     predict.add_argument(
         "--output", default="predictions.csv", help=".csv or .parquet (default: %(default)s)"
     )
     predict.add_argument(
-        "--threshold", type=float, default=0.6, help="review below this confidence"
+        "--threshold",
+        type=_share,
+        default=0.6,
+        help="review below this confidence, 0 to 1 (default: %(default)s)",
     )
     predict.add_argument("--restart", action="store_true", help="forget an interrupted run")
 

@@ -9,7 +9,6 @@ from tqdm.auto import tqdm
 
 from galaxy_sklearn.app.table import (
     begin,
-    check_output,
     made_with,
     opened,
     put_in_place,
@@ -82,12 +81,11 @@ def predict_files(model, files, output, *, model_file, threshold, restart, progr
     Raises
     ------
     ValueError
-        If `output` ends in neither, is a folder, or another run writes it; if an interrupted run
-        was about other files or classes, another model or threshold; if no file at the start is
-        of the kind that the model was fitted on; if a class is called like another column.
+        If another run writes `output`; if an interrupted run was about other files or classes,
+        another model or threshold; if no file at the start is of the kind that the model was
+        fitted on; if a class is called like another column.
     """
     output = Path(output)
-    check_output(output)
     partial = output.with_name(f"{output.name}.partial")
     columns = table_columns(model.classes_)
     common = made_with(model_file, threshold)
