@@ -5,7 +5,16 @@ from sklearn.base import is_regressor
 from sklearn.decomposition import PCA
 
 from galaxy_sklearn._optional import import_optional
-from galaxy_sklearn.inspection._fitted import axes, network_estimator, split_pipeline
+from galaxy_sklearn.inspection._fitted import (
+    axes,
+    labelled,
+    network_estimator,
+    outside,
+    split_pipeline,
+)
+
+_MANY = 40  # different numbers; more are drawn on a scale
+_MARKERS = "os^D"
 
 
 class TrainingCurvesDisplay:
@@ -128,7 +137,8 @@ class EmbeddingDisplay:
     positions : ndarray of shape (n_samples, 2)
         Where each galaxy lies.
     labels : array-like of shape (n_samples,)
-        What to colour it by.
+        What to colour it by: classes, or numbers, which get a scale where there are many.
+        Galaxies without a label (None, NaN, NA) are left out.
     method : str
         How the map was made, for the title.
 
@@ -167,8 +177,12 @@ class EmbeddingDisplay:
         Raises
         ------
         ValueError
-            If the estimator holds no fitted network.
+            If the estimator holds no fitted network, or there are not as many labels as images.
         """
+        if len(labels) != len(X):
+            raise ValueError(
+                f"EmbeddingDisplay takes a label an image; got {len(labels)} and {len(X)}."
+            )
         last, images = split_pipeline(estimator, X)
         reducer = PCA(2) if reducer is None else reducer
         positions = reducer.fit_transform(last.transform(images))
@@ -178,10 +192,15 @@ class EmbeddingDisplay:
         """Draw the map; return the display."""
         self.ax_ = axes(ax)
         self.figure_ = self.ax_.figure
-        labels = np.asarray(self.labels)
-        for number, name in enumerate(np.unique(labels)):
-            x, y = self.positions[labels == name].T
-            self.ax_.scatter(x, y, s=12, alpha=0.7, color=f"C{number}", label=str(name))
         self.ax_.set(title=f"{self.method} of the embeddings", xticks=[], yticks=[])
-        self.ax_.legend(fontsize="small")
+        labels, kept = labelled(self.labels)
+        points, names = np.asarray(self.positions)[kept], np.unique(labels)
+        if labels.dtype.kind == "f" and len(names) > _MANY:
+            drawn = self.ax_.scatter(*points.T, s=12, alpha=0.7, c=labels)
+            self.figure_.colorbar(drawn, ax=self.ax_)
+            return self
+        for number, name in enumerate(names):
+            style = {"color": f"C{number % 10}", "marker": _MARKERS[number // 10 % len(_MARKERS)]}
+            self.ax_.scatter(*points[labels == name].T, s=12, alpha=0.7, label=str(name), **style)
+        outside(self.ax_, len(names))
         return self

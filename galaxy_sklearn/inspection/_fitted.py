@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 
 from galaxy_sklearn._optional import import_optional
+from galaxy_sklearn._validation import missing_labels
 
 _INNER = ("estimator_", "best_estimator_")  # of what learns from a pool, and of a search
 
@@ -57,9 +58,44 @@ def check_proba(name, y_true, proba, classes):
     return proba
 
 
-def axes(ax):
-    """Return the given axes or new ones."""
+def labelled(*labels):
+    """Return label arrays without the rows in which one is missing, and which rows are left.
+
+    Missing are None, NaN and pandas' NA, as `clean_samples` marks galaxies without a class.
+    """
+    kept = ~np.any([missing_labels(one) for one in labels], axis=0)
+    return *(_plain(np.asarray(one, dtype=object)[kept], one) for one in labels), kept
+
+
+def _plain(values, given):
+    """Return objects as the type they had, or the one they have in common."""
+    dtype = getattr(given, "dtype", None)
+    if isinstance(dtype, np.dtype) and dtype.kind != "O":
+        return values.astype(dtype)
+    return np.array(values.tolist())
+
+
+def axes(ax, *, n_rows=0, n_columns=0):
+    """Return the given axes or new ones, larger where so many names have to stand at them."""
     if ax is not None:
         return ax
     pyplot = import_optional("matplotlib.pyplot", extra="inspect", feature="Drawing")
-    return pyplot.subplots(layout="constrained")[1]
+    size = max(6.4, 0.3 * n_columns + 2), max(4.8, 0.26 * n_rows + 1.5)
+    return pyplot.subplots(figsize=size, layout="constrained")[1]
+
+
+def line_style(number):
+    """Return colour and dashes in which the curve of a class differs from 39 others."""
+    return {"color": f"C{number % 10}", "linestyle": ("-", "--", ":", "-.")[number // 10 % 4]}
+
+
+def outside(ax, n_names):
+    """Put the legend of many names beside the axes, in columns, without crushing them."""
+    if n_names <= 10:
+        return ax.legend(fontsize="small", loc="best")
+    columns = -(-n_names // 20)
+    legend = ax.legend(
+        fontsize="x-small", loc="upper left", bbox_to_anchor=(1.01, 1), ncols=columns
+    )
+    legend.set_in_layout(n_names <= 40)
+    return legend

@@ -1,15 +1,18 @@
 """Pictures of the galaxies themselves."""
 
+from textwrap import fill
+
 import numpy as np
 from sklearn.utils import check_random_state
 
 from galaxy_sklearn._optional import import_optional
 from galaxy_sklearn._validation import is_paths
 from galaxy_sklearn.images._sequence import ImageSequence
-from galaxy_sklearn.inspection._fitted import axes, check_proba
+from galaxy_sklearn.inspection._fitted import axes, check_proba, labelled
 from galaxy_sklearn.inspection._steps import are_images, preparation_stages
 
 _SIDE = 1.4  # inches of one small picture
+_CAPTION = 18  # letters that fit under it
 
 
 class ClassCountsDisplay:
@@ -38,14 +41,17 @@ class ClassCountsDisplay:
 
     @classmethod
     def from_predictions(cls, y, *, ax=None):
-        """Count and draw labels (n_samples,), true or predicted, the largest class first."""
-        names, counts = np.unique(np.asarray(y), return_counts=True)
+        """Count and draw labels (n_samples,), true or predicted, the largest class first.
+
+        Missing labels (None, NaN, NA) are left out.
+        """
+        names, counts = np.unique(labelled(y)[0], return_counts=True)
         order = np.argsort(-counts, kind="stable")
         return cls({str(names[k]): int(counts[k]) for k in order}).plot(ax=ax)
 
     def plot(self, ax=None):
         """Draw the bars; return the display."""
-        self.ax_ = axes(ax)
+        self.ax_ = axes(ax, n_rows=len(self.counts))
         self.figure_ = self.ax_.figure
         places = np.arange(len(self.counts))[::-1]
         bars = self.ax_.barh(places, list(self.counts.values()))
@@ -53,7 +59,7 @@ class ClassCountsDisplay:
         shares = [f"{count:,} ({count / total:.1%})" for count in self.counts.values()]
         self.ax_.bar_label(bars, shares, padding=3, fontsize="small")
         self.ax_.set_yticks(places, list(self.counts))
-        self.ax_.margins(x=0.25)
+        self.ax_.margins(x=0.4)
         self.ax_.set(xlabel="galaxies")
         return self
 
@@ -123,7 +129,7 @@ class GalleryDisplay(PictureRows):
         X : ndarray or ImageSequence of n_samples images
             Only the images drawn are read.
         y : array-like of shape (n_samples,)
-            Classes; each is a row.
+            Classes; each is a row. Galaxies without one (None, NaN, NA) are left out.
         ids : array-like of shape (n_samples,), default=None
             Captions; None numbers the galaxies.
         n_per_class : int, default=6
@@ -141,16 +147,17 @@ class GalleryDisplay(PictureRows):
         ValueError
             If `y` or `ids` has another length than `X`.
         """
-        y = np.asarray(y)
         ids = np.arange(len(y)) if ids is None else np.asarray(ids)
         same_length(X, y=y, ids=ids)
+        y, kept = labelled(y)
+        known = np.flatnonzero(kept)
         rng = check_random_state(random_state)
         rows = []
         for name in np.unique(y):
-            members = np.flatnonzero(y == name)
+            members = known[y == name]
             chosen = np.sort(rng.permutation(members)[:n_per_class])
             captions = [str(one) for one in ids[chosen]]
-            rows.append((str(name), list(zip(read_rows(X, chosen), captions))))
+            rows.append((fill(str(name), _CAPTION), list(zip(read_rows(X, chosen), captions))))
         return cls(rows).plot()
 
     @classmethod
@@ -276,10 +283,10 @@ class MistakeGalleryDisplay(PictureRows):
         for name in np.unique(y_true[called != y_true]):
             wrong = np.flatnonzero((y_true == name) & (called != name))
             chosen = wrong[np.argsort(-confidence[wrong], kind="stable")][:n_per_class]
-            captions = [f"{ids[k]}\n{called[k]} {confidence[k]:.0%}" for k in chosen]
-            rows.append(
-                (f"{name}\n({len(wrong)} mistaken)", list(zip(read_rows(X, chosen), captions)))
-            )
+            names = [fill(f"{called[k]} {confidence[k]:.0%}", _CAPTION) for k in chosen]
+            captions = [f"{ids[k]}\n{text}" for k, text in zip(chosen, names)]
+            title = f"{fill(str(name), _CAPTION)}\n({len(wrong)} mistaken)"
+            rows.append((title, list(zip(read_rows(X, chosen), captions))))
         if not rows:
             raise ValueError("MistakeGalleryDisplay found no mistake to show.")
         return cls(rows).plot()
@@ -312,8 +319,12 @@ def _shown(image, like):
     """
     image, like = (one if one.ndim == 3 else one[..., np.newaxis] for one in (image, like))
     whole = image.dtype == np.uint8
-    low, high = 0 if whole else like.min(), like.max()
+    finite = like[np.isfinite(like)] if np.isfinite(like).any() else np.zeros(1)
+    low, high = 0 if whole else finite.min(), finite.max()
     high = high if high > low else low + 1
     if image.shape[-1] == 3:
-        return {"X": image if whole else ((image - low) / (high - low)).clip(0, 1)}
+        if whole:
+            return {"X": image}
+        return {"X": np.nan_to_num((image - low) / (high - low), nan=0.5).clip(0, 1)}
+    image = np.nan_to_num(image, nan=(low + high) / 2)  # what is not known is grey
     return {"X": image[..., 0], "cmap": "gray", "vmin": low, "vmax": high}

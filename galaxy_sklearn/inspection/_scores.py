@@ -3,9 +3,10 @@
 import numpy as np
 from sklearn.metrics import auc, confusion_matrix, roc_curve
 from sklearn.preprocessing import label_binarize
+from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import unique_labels
 
-from galaxy_sklearn.inspection._fitted import axes, check_proba
+from galaxy_sklearn.inspection._fitted import axes, check_proba, labelled, line_style, outside
 from galaxy_sklearn.metrics import classification_summary, reliability_curve
 
 _DARK = 0.6  # share of a row above which its number is drawn in white
@@ -44,8 +45,11 @@ class ConfusionMatrixDisplay:
     def from_predictions(cls, y_true, y_pred, *, labels=None, ax=None):
         """Draw predictions against the truth; `labels` gives the order of the classes.
 
-        Raises ValueError if a class occurs that is not among `labels`.
+        Galaxies of which either is missing (None, NaN, NA) are left out. Raises ValueError if a
+        class occurs that is not among `labels`.
         """
+        check_consistent_length(y_true, y_pred)
+        y_true, y_pred, _ = labelled(y_true, y_pred)
         occurring = unique_labels(y_true, y_pred)
         labels = occurring if labels is None else np.asarray(labels)
         missing = np.setdiff1d(occurring, labels)
@@ -58,11 +62,12 @@ class ConfusionMatrixDisplay:
 
     def plot(self, ax=None):
         """Draw the matrix; return the display."""
-        self.ax_ = axes(ax)
+        n = len(self.labels)
+        self.ax_ = axes(ax, n_rows=n, n_columns=n)
         self.figure_ = self.ax_.figure
         shares = self.matrix / np.maximum(self.matrix.sum(1, keepdims=True), 1)
         self.ax_.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-        size = "medium" if len(self.labels) <= 6 else "small"
+        size = "medium" if n <= 6 else "small" if n <= 20 else "xx-small"
         for (row, column), count in np.ndenumerate(self.matrix):
             colour = "white" if shares[row, column] > _DARK else "black"
             self.ax_.text(
@@ -102,18 +107,26 @@ class ClassAccuracyDisplay:
 
     @classmethod
     def from_predictions(cls, y_true, y_pred, *, labels=None, ax=None):
-        """Draw predictions against the truth; `labels` gives the order of the classes."""
+        """Draw predictions against the truth; `labels` gives the order of the classes.
+
+        Classes without a galaxy have no point, and no part in the mean of classes. Galaxies of
+        which either is missing (None, NaN, NA) are left out.
+        """
+        check_consistent_length(y_true, y_pred)
+        y_true, y_pred, _ = labelled(y_true, y_pred)
         return cls(classification_summary(y_true, y_pred, labels=labels)).plot(ax=ax)
 
     def plot(self, ax=None):
         """Draw the shares; return the display."""
-        self.ax_ = axes(ax)
+        self.ax_ = axes(ax, n_rows=len(self.summary) - 2)
         self.figure_ = self.ax_.figure
         rows = self.summary.iloc[:-2]
+        some = rows["support"] > 0  # a class without galaxies has no share, and no part in a mean
         places = np.arange(len(rows))[::-1]
         errors = [rows["recall"] - rows["recall_low"], rows["recall_high"] - rows["recall"]]
-        self.ax_.errorbar(rows["recall"], places, xerr=np.clip(errors, 0, 1), fmt="o", capsize=3)
-        macro = self.summary.loc["macro average", "recall"]
+        errors = np.clip(errors, 0, 1)[:, some]
+        self.ax_.errorbar(rows["recall"][some], places[some], xerr=errors, fmt="o", capsize=3)
+        macro = rows["recall"][some].mean()
         overall = self.summary.attrs["accuracy"]
         self.ax_.axvline(macro, color="C1", linestyle="--", label=f"mean of classes {macro:.3f}")
         self.ax_.axvline(overall, color="C2", linestyle=":", label=f"all galaxies {overall:.3f}")
@@ -162,10 +175,17 @@ class RocCurvesDisplay:
         """Draw probabilities (n_samples, n_classes) against the truth.
 
         Classes that do not occur in `y_true`, or that are all of it, have no curve. Raises
-        ValueError if none is left, or `proba` has another shape.
+        ValueError if none is left, a class occurs that is not among `classes`, or `proba` has
+        another shape.
         """
         y_true, classes = np.asarray(y_true), np.asarray(classes)
         proba = check_proba("RocCurvesDisplay", y_true, proba, classes)
+        unknown = np.setdiff1d(y_true, classes)
+        if len(unknown):
+            raise ValueError(
+                f"RocCurvesDisplay: the class {unknown.tolist()[0]!r} occurs, but is not among the "
+                f"classes {classes.tolist()}."
+            )
         truth = label_binarize(y_true, classes=classes)
         if len(classes) == 2:
             truth = np.hstack([1 - truth, truth])
@@ -180,16 +200,16 @@ class RocCurvesDisplay:
 
     def plot(self, ax=None):
         """Draw the curves; return the display."""
-        self.ax_ = axes(ax)
+        n = len(self.curves)
+        self.ax_ = axes(ax, n_columns=n if n > 10 else 0, n_rows=min(n, 20))
         self.figure_ = self.ax_.figure
         for number, (name, rates) in enumerate(self.curves.items()):
-            style = "-" if number < 10 else "--"
             label = f"{name} (AUC {self.auc_[name]:.4f})"
-            self.ax_.plot(*rates, style, color=f"C{number % 10}", label=label)
+            self.ax_.plot(*rates, **line_style(number), label=label)
         self.ax_.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle=":")
         self.ax_.set(xlabel="false positive rate", ylabel="true positive rate", aspect="equal")
         self.ax_.set_title(f"one class against the rest, mean AUC {self.macro_auc_:.4f}")
-        self.ax_.legend(fontsize="small", loc="lower right")
+        outside(self.ax_, len(self.curves))
         return self
 
 
