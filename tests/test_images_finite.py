@@ -127,3 +127,24 @@ def test_nan_is_filled_by_finite_numbers_only(write, fill):
         ImageSequence.from_files(write(0), fill_nan=fill)
     with pytest.raises(ValueError, match="'fill_nan' parameter of ImageReader must be"):
         ImageReader(fill_nan=fill).fit(write(0))
+
+
+def test_skip_tries_files_not_steps(write):
+    images = ImageReader(on_error="skip").fit_transform(write(np.nan))
+    assert len(images) == 4
+    with pytest.raises(ImageReadError, match="row 2, .* it holds NaN"):
+        np.asarray(PercentileStretch().fit(images).transform(images))
+
+
+@pytest.mark.filterwarnings("ignore::galaxy_sklearn.exceptions.ImageReadWarning")
+def test_they_are_refused_in_caches_memory_and_parts_of_a_whole(write, tmp_path):
+    names, step = write(np.nan), PercentileStretch()
+    blank = ImageReader(on_error="blank", cache=tmp_path / "cache").fit_transform(names)
+    whole = ImageSequence.concatenate([blank, blank.in_memory()])
+    for images in (blank, blank.in_memory(), whole):
+        stretched = step.fit(images).transform(images)
+        for _ in range(2):  # the second time from the cache
+            assert not np.asarray(stretched)[2].any()
+            assert np.asarray(stretched)[3].any()
+            stretched = step.transform(images)
+    assert blank.failed_ == [(2, names[2], "it holds NaN")]
