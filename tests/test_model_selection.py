@@ -300,7 +300,8 @@ def test_several_scores_need_one_to_follow(refit):
 
 def test_lasting_folds_are_accepted():
     for cv in (KFold(2, shuffle=True, random_state=0), ShuffleSplit(2, random_state=0), 2):
-        OptunaSearchCV(Parabola(), SPACE, n_trials=1, cv=cv).fit(ROWS, LABELS)
+        search = OptunaSearchCV(Parabola(), SPACE, n_trials=1, cv=cv).fit(ROWS, LABELS)
+        assert search.n_splits_ == 2
 
 
 def test_a_missing_optuna_is_named(monkeypatch):
