@@ -50,15 +50,28 @@ def shapes():
     return noisy_shapes(110)
 
 
+def learned(images, labels, *, pool=None, **params):
+    """Return a network trained on the first N shapes, with the pool's help if there is one."""
+    if pool is None:
+        return network(**params).fit(images[:N], labels[:N])
+    model = FixMatchClassifier(network(**params), threshold=0.8)
+    return model.fit(images[:N], labels[:N], X_unlabeled=pool)
+
+
 def test_a_pool_is_worth_labels(shapes):
     X, y = shapes
-    test_X, test_y = X[300:], y[300:]
-    alone = network().fit(X[:N], y[:N]).score(test_X, test_y)
-    together = FixMatchClassifier(network(), threshold=0.8).fit(X[:N], y[:N], X_unlabeled=X[N:300])
-    assert together.score(test_X, test_y) > alone + 0.1
-    shares = [row["unlabeled_share"] for row in together.history_]
+    alone, together = (
+        np.mean([learned(X, y, pool=pool, random_state=n).score(X[300:], y[300:]) for n in (0, 1)])
+        for pool in (None, X[N:300])
+    )
+    assert together > alone + 0.1
+
+
+def test_more_of_the_pool_counts_as_training_goes_on(shapes):
+    X, y = shapes
+    model = learned(X, y, pool=X[N:300], max_steps=240)
+    shares = [row["unlabeled_share"] for row in model.history_]
     assert np.mean(shares[-20:]) > 0.5 > np.mean(shares[:20])
-    assert all(0 <= share <= 1 for share in shares)
 
 
 def test_without_weight_the_pool_teaches_nothing_and_unsure_names_do_not_count(shapes):
@@ -265,3 +278,10 @@ def test_a_class_without_weight_does_no_harm(alignment):
     model = quick(distribution_alignment=alignment)
     model.fit(X[:30], y[:30], X_unlabeled=X[30:], sample_weight=weights[:30])
     assert np.isfinite(model.predict_proba(X)).all()
+
+
+@pytest.mark.parametrize(("n_pool", "steps"), [(100, 900), (15_960, 1800)])
+def test_automatic_length_grows_with_the_pool(n_pool, steps):
+    network = GalaxyClassifier(batch_size=40)
+    network._special_net = ConsistencyNet, {"pool": np.zeros((n_pool, 1, 1, 1))}
+    assert network._length(40) == (steps, steps)  # epochs, and steps

@@ -128,17 +128,24 @@ class ImageNetEstimator(
     def _length(self, n_samples):
         """Return the number of epochs and of optimiser steps in a fit.
 
-        Epochs are `max_epochs`, or as many as give a small set enough steps and a big one few:
-        about 900, growing with the square root of the size beyond 2,000 images.
+        Epochs are `max_epochs`, or as many as give a small set enough steps and a big one few.
         """
         an_epoch = self._n_steps(n_samples)
         if self.max_steps is not None:
             return math.ceil(self.max_steps / an_epoch), self.max_steps
         n_epochs = self.max_epochs
         if n_epochs == "auto":
-            n_steps = 900 * math.sqrt(max(1.0, n_samples / 2000))
-            n_epochs = max(4, round(n_steps / an_epoch))
+            n_epochs = max(4, round(self._auto_steps(n_samples) / an_epoch))
         return n_epochs, n_epochs * an_epoch
+
+    def _auto_steps(self, n_samples):
+        """Return 900, growing with the square root of the number of images beyond 2,000.
+
+        A pool that takes part in every step counts too, by the cube root.
+        """
+        _, settings = self._net_class()
+        n_all = n_samples + len(settings.get("pool", ()))
+        return 900 * max(1.0, math.sqrt(n_samples / 2000), math.cbrt(n_all / 2000))
 
     def _build_model(self, images, weights, n_outputs):
         params = dict(self.network_params or {})

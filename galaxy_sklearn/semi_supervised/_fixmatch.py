@@ -38,7 +38,8 @@ class FixMatchClassifier(PoolClassifier):
     ----------
     estimator : GalaxyClassifier or Pipeline that ends in one
         What is trained. It is cloned. An unfitted pretrainer in its `pretrained` is fitted on the
-        pool first.
+        pool first. Its ``max_epochs="auto"`` counts the pool too: about 900 steps up to 2,000
+        images, and growing with the cube root of their number beyond.
     threshold : float, default=0.9
         Probability from which on a name counts.
     unlabeled_weight : float, default=1.0

@@ -9,7 +9,8 @@ training; self-training repeats it every round.
     GALAXY_SKLEARN_DATA=... python tests/benchmarks/bench_semi_supervised.py shift --labels 100
 
 On EFIGI `attributes` has more labels than the others: the stage and the other attributes of all
-galaxies outside the test fold, which begin its trunk; `five_classes` has those of Galaxy Zoo 2.
+galaxies outside the test fold, which begin its trunk; `five_classes` has those of Galaxy Zoo 2;
+`surveys` has all of these and the vote fractions, and is the mean of three networks.
 
 `few` has so many labels a class, or all that a class has. `shift` takes a pool whose class shares
 are those of the labelled galaxies, and one of the same size in which the commonest class is the
@@ -21,7 +22,9 @@ from time import perf_counter
 
 import numpy as np
 from bench_efigi import TARGETS, TTA, attributes, labelled_rows, read_table
-from galaxy_zoo import all_images, labelled_split, report
+from bench_votes import galaxies as galaxies_with_votes
+from galaxy_zoo import CLASSES, labelled_split, report
+from sklearn.ensemble import VotingClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import recall_score
 from sklearn.pipeline import make_pipeline
@@ -47,19 +50,29 @@ class Entrants:
         Those of what goes before.
     side : int, default=64
         Side in pixels of what the network sees.
+    steps_survey : int or None, default=None
+        Those of the training on Galaxy Zoo 2 that goes before what goes before, for `surveys`.
+    compiled : bool, default=False
+        Compile the networks.
 
     Attributes
     ----------
     classes : tuple
         Images of Galaxy Zoo 2 and their classes, -1 where there is none, for `five_classes`.
+    votes : ndarray
+        Vote fractions of the pool, NaN where they are not known, for `surveys`.
     catalogue : tuple
         EFIGI's images outside the test fold, and their attributes, for `attributes`.
     """
 
-    def __init__(self, pool, steps, steps_before=None, side=64):
+    def __init__(
+        self, pool, steps, steps_before=None, side=64, *, steps_survey=None, compiled=False
+    ):
         self.pool = pool
         self.steps = steps
         self.steps_before = steps_before
+        self.steps_survey = steps_survey
+        self.compiled = compiled
         self.network_params = {"input_size": side}
         self.pretrained = {}
 
@@ -69,6 +82,7 @@ class Entrants:
             network_params=self.network_params,
             max_steps=self.steps,
             tta=TTA,
+            compile=self.compiled,
             random_state=seed,
             **params,
         )
@@ -128,21 +142,53 @@ class Entrants:
         classifier = self.classifier(seed, pretrained=source, adjustment=0.8)
         return FixMatchClassifier(classifier).fit(X, y, X_unlabeled=self.pool)
 
-    def attribute_regressor(self, seed):
+    def surveys(self, X, y, seed):
+        """Return the mean of three networks that began with votes and classes, then attributes."""
+        source = self.attribute_regressor(seed, self.survey_regressor())
+        members = [
+            (str(run), self.classifier(100 * run + seed, pretrained=source, adjustment=0.8))
+            for run in range(3)
+        ]
+        return VotingClassifier(members, voting="soft").fit(X, y)
+
+    def attribute_regressor(self, seed, pretrained=None):
         """Return a regressor of the attributes of all galaxies outside the test fold."""
-        if (VoteFractionRegressor, seed) not in self.pretrained:
-            start = perf_counter()
-            model = VoteFractionRegressor(
-                tree=None,
-                output="identity",
-                network_params=self.network_params,
-                max_steps=self.steps_before,
-                random_state=seed,
-            )
-            model.fit(*self.catalogue)
-            report("attribute_regressor", seed=seed, seconds=perf_counter() - start)
-            self.pretrained[VoteFractionRegressor, seed] = FrozenEstimator(model)
-        return self.pretrained[VoteFractionRegressor, seed]
+        key = VoteFractionRegressor, seed, pretrained is None
+        if key not in self.pretrained:
+            model = self.regressor(self.steps_before, seed, pretrained=pretrained)
+            self.pretrained[key] = self.frozen(model, *self.catalogue)
+        return self.pretrained[key]
+
+    def survey_regressor(self):
+        """Return a regressor of the pool's vote fractions and classes, fitted once for all."""
+        if "survey" not in self.pretrained:
+            codes = self.classes[1]
+            one_hot = (codes[:, None] == np.arange(len(CLASSES))).astype(float)
+            one_hot[codes < 0] = np.nan
+            model = self.regressor(self.steps_survey, 0)
+            self.pretrained["survey"] = self.frozen(model, self.pool, np.c_[self.votes, one_hot])
+        return self.pretrained["survey"]
+
+    def regressor(self, steps, seed, **params):
+        """Return an unfitted regressor of any table of numbers."""
+        return VoteFractionRegressor(
+            tree=None,
+            output="identity",
+            network_params=self.network_params,
+            max_steps=steps,
+            compile=self.compiled,
+            random_state=seed,
+            **params,
+        )
+
+    @staticmethod
+    def frozen(model, *data):
+        """Return a model fitted on `data`, frozen; report how long it took."""
+        start = perf_counter()
+        model.fit(*data)
+        seconds = perf_counter() - start
+        report(type(model).__name__, seconds=seconds, loss=model.loss_curve_[-1])
+        return FrozenEstimator(model)
 
     def trunk(self):
         """Return a classifier of the five classes, fitted once for all folds."""
@@ -150,16 +196,14 @@ class Entrants:
             X, y = self.classes
             known = np.flatnonzero(y >= 0)
             model = GalaxyClassifier(max_steps=self.steps_before, random_state=0)
-            self.pretrained[GalaxyClassifier] = FrozenEstimator(model.fit(X[known], y[known]))
+            self.pretrained[GalaxyClassifier] = self.frozen(model, X[known], y[known])
         return self.pretrained[GalaxyClassifier]
 
     def encoder(self, pretrainer):
         """Return a pretrainer fitted on the pool, once for all folds and numbers of labels."""
         if pretrainer not in self.pretrained:
-            start = perf_counter()
-            model = pretrainer(max_steps=self.steps_before, random_state=0).fit(self.pool)
-            report(pretrainer.__name__, seconds=perf_counter() - start, loss=model.loss_curve_[-1])
-            self.pretrained[pretrainer] = FrozenEstimator(model)
+            model = pretrainer(max_steps=self.steps_before, compile=self.compiled, random_state=0)
+            self.pretrained[pretrainer] = self.frozen(model, self.pool)
         return self.pretrained[pretrainer]
 
 
@@ -211,11 +255,18 @@ def efigi(options):
     known, labels, folds = labelled_rows(table, options.target)
     y = np.empty(len(table), dtype=labels.dtype)
     y[known] = labels
-    images, codes = all_images(options.cache)
+    images, codes, votes = galaxies_with_votes(options.cache)
     pool = make_pipeline(CenterCrop(94), Resize(128)).fit_transform(images)
     pool = pool.cache(f"{options.cache}-efigi-pool", verbose=1)
-    entrants = Entrants(pool, options.steps, options.steps_before, options.side)
-    entrants.classes = images, codes
+    entrants = Entrants(
+        pool,
+        options.steps,
+        options.steps_before,
+        options.side,
+        steps_survey=options.steps_survey,
+        compiled=options.compile,
+    )
+    entrants.classes, entrants.votes = (images, codes), votes
     for fold in options.folds:
         train, test = (known[part] for part in folds[fold])
         others = np.setdiff1d(np.arange(len(table)), test)
@@ -287,6 +338,8 @@ def main():
     parser.add_argument("--labels", type=int, nargs="+", default=[20, 100, 500])
     parser.add_argument("--steps", type=int, default=None)
     parser.add_argument("--steps-before", type=int, default=None, help="of what goes before")
+    parser.add_argument("--steps-survey", type=int, default=None, help="of surveys, before that")
+    parser.add_argument("--compile", action="store_true", help="compile EFIGI's networks")
     parser.add_argument("--side", type=int, default=64, help="of EFIGI's images in the network")
     parser.add_argument("--only", nargs="+", default=["supervised", "fixmatch", "self_training"])
     options = parser.parse_args()
