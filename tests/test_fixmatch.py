@@ -31,6 +31,7 @@ def network(**params):
         "learning_rate": 0.01,
         "random_state": 0,
         "ema_decay": 0.9,
+        "precision": "float32",  # bfloat16 trains another network on each kind of processor
     }
     return GalaxyClassifier(**(defaults | params))
 
