@@ -1,5 +1,9 @@
 """NaN and infinity in float images: refused by the steps, cut away, or filled."""
 
+import pickle
+import zipfile
+from pathlib import Path
+
 import h5py
 import numpy as np
 import pytest
@@ -119,6 +123,34 @@ def test_nan_in_hdf5_rows_is_filled(tmp_path):
         file["images"] = np.full((2, 4, 4), np.nan)
     images = ImageReader(fill_nan=3).fit_transform([f"{tmp_path / 'a.h5'}::images::1"])
     np.testing.assert_array_equal(np.asarray(images), np.full((1, 4, 4, 1), 3.0))
+
+
+def test_nan_is_filled_in_any_sequence(write, tmp_path):
+    names = write(np.nan)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for name in names:
+            archive.write(name, Path(name).name)
+    pixels = np.asarray(ImageReader().fit_transform(names))
+    filled = np.nan_to_num(pixels, nan=2.0)
+    for images in (
+        ImageSequence.from_zip(tmp_path / "a.zip"),
+        ImageSequence.from_array(pixels),
+        ImageSequence.concatenate([ImageSequence.from_files(names)]),
+        ImageSequence.from_files(names, on_error="skip"),
+    ):
+        assert np.isnan(images[2]).any()
+        lazily = images.fill_nan(2.0)
+        np.testing.assert_array_equal(np.asarray(lazily), filled)
+        assert lazily.dtype == np.float32
+        np.testing.assert_array_equal(np.asarray(pickle.loads(pickle.dumps(lazily))), filled)
+    assert "FillNan(2.0)" in repr(lazily)
+
+
+def test_whole_numbers_have_nothing_to_fill():
+    pixels = np.arange(48, dtype=np.uint8).reshape(1, 4, 4, 3)
+    images = ImageSequence.from_array(pixels).fill_nan(0.5)
+    np.testing.assert_array_equal(np.asarray(images), pixels)
+    assert images.dtype == np.uint8
 
 
 @pytest.mark.parametrize("fill", [np.nan, np.inf])

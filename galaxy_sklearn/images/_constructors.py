@@ -49,8 +49,7 @@ class Constructors:
             8-bit images become smaller by this factor, each pixel the mean of a square of them;
             JPEG does so while it is decoded, in less time. Other images keep their size.
         fill_nan : float, default=None
-            Finite value put in place of NaN in float images; None leaves NaN, which the steps
-            of `preprocessing` refuse.
+            Finite value put in place of NaN, as by the method of this name; None leaves NaN.
         on_error : {"raise", "skip", "blank"}, default="raise"
             What becomes of an image that cannot be read; see `ImageSequence`.
         n_jobs : int, default=None
@@ -71,13 +70,10 @@ class Constructors:
                 f"The reduce parameter of ImageSequence must be one of {REDUCTIONS}. "
                 f"Got {reduce!r} instead."
             )
-        if fill_nan is not None and not np.isfinite(fill_nan):
-            raise ValueError(
-                "The fill_nan parameter of ImageSequence must be a finite number or None. "
-                f"Got {fill_nan!r} instead."
-            )
-        source = FileSource(paths, mode=mode, hdu=hdu, reduce=reduce, fill_nan=fill_nan)
+        source = FileSource(paths, mode=mode, hdu=hdu, reduce=reduce)
         images = cls(source, on_error=on_error, n_jobs=n_jobs)
+        if fill_nan is not None:
+            images = images.fill_nan(fill_nan)
         if cache is not None:
             images._lazy_cache = LazyCache(os.fspath(cache), images._index, verbose)
         return images

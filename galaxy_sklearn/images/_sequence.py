@@ -13,6 +13,7 @@ from galaxy_sklearn.images._concatenated import ConcatenatedSource
 from galaxy_sklearn.images._constructors import Constructors
 from galaxy_sklearn.images._decode import UnreadableError, check_finite
 from galaxy_sklearn.images._failures import FailureLog
+from galaxy_sklearn.images._fill import FillNan
 from galaxy_sklearn.images._memory import MemorySource
 from galaxy_sklearn.images._rows import select_rows
 from galaxy_sklearn.images._sources import ArraySource
@@ -160,6 +161,33 @@ class ImageSequence(Constructors):
             return self._derived(source=self.source.map(step))
         lazy = self._lazy_cache and self._lazy_cache.afresh()
         return self._derived(chain=(*self.chain, step), _lazy_cache=lazy)
+
+    def fill_nan(self, value):
+        """Return these images with a number in place of NaN, as masked pixels of a survey are.
+
+        Infinity stays, and so does NaN that an earlier step refuses.
+
+        Parameters
+        ----------
+        value : float
+            Finite.
+
+        Returns
+        -------
+        ImageSequence
+            New, not read yet; images of whole numbers stay as they are.
+
+        Raises
+        ------
+        ValueError
+            If `value` is not finite.
+        """
+        if not np.isfinite(value):
+            raise ValueError(
+                "The fill_nan parameter of ImageSequence must be a finite number or None. "
+                f"Got {value!r} instead."
+            )
+        return self.map(FillNan(value))
 
     def read(self, rows=None, *, n_jobs=None):
         """Return the pixels of the images at `rows`, decoded by threads.

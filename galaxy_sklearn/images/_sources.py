@@ -61,16 +61,13 @@ class FileSource:
         File names.
     mode, hdu, reduce
         As in `decode`.
-    fill_nan : float, default=None
-        Put in place of NaN; None leaves NaN.
     """
 
-    def __init__(self, paths, *, mode="RGB", hdu=None, reduce=1, fill_nan=None):
+    def __init__(self, paths, *, mode="RGB", hdu=None, reduce=1):
         self.paths = [os.fspath(path) for path in paths]
         self.mode = mode
         self.hdu = hdu
         self.reduce = reduce
-        self.fill_nan = fill_nan
 
     def __len__(self):
         return len(self.paths)
@@ -83,18 +80,12 @@ class FileSource:
         """Return path, size, mtime and how the file is decoded."""
         row = split_row_path(self.paths[i])
         if row is None:
-            how = (self.mode, self.hdu, self.reduce, self.fill_nan)
-            return (*file_identity(self.paths[i]), *how)
-        return (*file_identity(row[0]), *row[1:], self.fill_nan)
+            return (*file_identity(self.paths[i]), self.mode, self.hdu, self.reduce)
+        return (*file_identity(row[0]), *row[1:])
 
     def read(self, i):
         """Return the image of file `i`."""
-        image = self._decode(self.paths[i])
-        if self.fill_nan is not None and image.dtype.kind == "f":
-            image = np.where(np.isnan(image), image.dtype.type(self.fill_nan), image)
-        return image
-
-    def _decode(self, path):
+        path = self.paths[i]
         row = split_row_path(path) if "::" in path else None
         if row is None:
             return decode(path, path, mode=self.mode, hdu=self.hdu, reduce=self.reduce)

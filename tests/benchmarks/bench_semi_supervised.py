@@ -11,6 +11,7 @@ training; self-training repeats it every round.
 On EFIGI `attributes` has more labels than the others: the stage and the other attributes of all
 galaxies outside the test fold, which begin its trunk; `five_classes` has those of Galaxy Zoo 2;
 `surveys` has all of these and the vote fractions, and is the mean of three networks.
+`attributes_mean` is the mean of three that begin as `attributes` does; all are reported.
 
 `few` has so many labels a class, or all that a class has. `shift` takes a pool whose class shares
 are those of the labelled galaxies, and one of the same size in which the commonest class is the
@@ -50,6 +51,8 @@ class Entrants:
         Those of what goes before.
     side : int, default=64
         Side in pixels of what the network sees.
+    adjustment : float, default=0.8
+        Adjustment of the loss to equal recalls, for what begins with attributes.
     steps_survey : int or None, default=None
         Those of the training on Galaxy Zoo 2 that goes before what goes before, for `surveys`.
     compiled : bool, default=False
@@ -66,22 +69,31 @@ class Entrants:
     """
 
     def __init__(
-        self, pool, steps, steps_before=None, side=64, *, steps_survey=None, compiled=False
+        self,
+        pool,
+        steps,
+        steps_before=None,
+        side=64,
+        *,
+        adjustment=0.8,
+        steps_survey=None,
+        compiled=False,
     ):
         self.pool = pool
         self.steps = steps
         self.steps_before = steps_before
+        self.adjustment = adjustment
         self.steps_survey = steps_survey
         self.compiled = compiled
         self.network_params = {"input_size": side}
         self.pretrained = {}
 
-    def classifier(self, seed, **params):
+    def classifier(self, seed, tta=TTA, **params):
         """Return an unfitted default classifier."""
         return GalaxyClassifier(
             network_params=self.network_params,
             max_steps=self.steps,
-            tta=TTA,
+            tta=tta,
             compile=self.compiled,
             random_state=seed,
             **params,
@@ -101,16 +113,21 @@ class Entrants:
         return model.fit(X, y, X_unlabeled=self.pool)
 
     def self_training_of_wu(self, X, y, seed):
-        """Return the default network with Wu's rule: a fixed 0.35 and nothing looked after."""
+        """Return the default network with Wu's rule: a fixed 0.35 and nothing looked after.
+
+        It guesses from one view, as his do, and is evaluated with as many as all others.
+        """
         model = PseudoLabelClassifier(
-            self.classifier(seed, warm_start=True),
+            self.classifier(seed, tta=None, warm_start=True),
             threshold=0.35,
             min_new_labels=10,
             max_divergence=None,
             max_iter=2,
             warm_start=True,
         )
-        return model.fit(X, y, X_unlabeled=self.pool)
+        model.fit(X, y, X_unlabeled=self.pool)
+        model.estimator_.set_params(tta=TTA)
+        return model
 
     def autoencoder(self, X, y, seed):
         """Return the default, begun with the encoder of an autoencoder of the pool."""
@@ -134,22 +151,30 @@ class Entrants:
     def attributes(self, X, y, seed):
         """Return the default, begun with what EFIGI's attributes taught, for equal recalls."""
         source = self.attribute_regressor(seed)
-        return self.classifier(seed, pretrained=source, adjustment=0.8).fit(X, y)
+        return self.begun_with(source, seed).fit(X, y)
+
+    def attributes_mean(self, X, y, seed):
+        """Return the mean of three networks that began as `attributes` does."""
+        return self.mean_begun_with(self.attribute_regressor(seed), seed).fit(X, y)
 
     def attributes_fixmatch(self, X, y, seed):
         """Return `fixmatch`, begun as `attributes` is."""
-        source = self.attribute_regressor(seed)
-        classifier = self.classifier(seed, pretrained=source, adjustment=0.8)
+        classifier = self.begun_with(self.attribute_regressor(seed), seed)
         return FixMatchClassifier(classifier).fit(X, y, X_unlabeled=self.pool)
 
     def surveys(self, X, y, seed):
         """Return the mean of three networks that began with votes and classes, then attributes."""
         source = self.attribute_regressor(seed, self.survey_regressor())
-        members = [
-            (str(run), self.classifier(100 * run + seed, pretrained=source, adjustment=0.8))
-            for run in range(3)
-        ]
-        return VotingClassifier(members, voting="soft").fit(X, y)
+        return self.mean_begun_with(source, seed).fit(X, y)
+
+    def begun_with(self, source, seed):
+        """Return an unfitted classifier that begins with what `source` learned."""
+        return self.classifier(seed, pretrained=source, adjustment=self.adjustment)
+
+    def mean_begun_with(self, source, seed):
+        """Return the unfitted mean of three of them."""
+        members = [(str(run), self.begun_with(source, 100 * run + seed)) for run in range(3)]
+        return VotingClassifier(members, voting="soft")
 
     def attribute_regressor(self, seed, pretrained=None):
         """Return a regressor of the attributes of all galaxies outside the test fold."""
@@ -263,6 +288,7 @@ def efigi(options):
         options.steps,
         options.steps_before,
         options.side,
+        adjustment=options.adjustment,
         steps_survey=options.steps_survey,
         compiled=options.compile,
     )
@@ -277,6 +303,9 @@ def efigi(options):
             seconds = perf_counter() - start
             facts = {"fold": fold, "task": options.target, "side": options.side}
             evaluate(name, model, galaxies[test], y[test], seconds, **facts)
+            for member in getattr(model, "estimators_", []):  # of a VotingClassifier
+                codes = model.le_.transform(y[test])
+                evaluate(f"{name}_member", member, galaxies[test], codes, seconds, **facts)
 
 
 def choose(y, per_class, rng):
@@ -299,7 +328,8 @@ def compare(options, entrants, data, truth, **facts):
 
 def few(options):
     X, X_test, y, y_test = labelled_split(options.cache)
-    entrants = Entrants(X, options.steps, options.steps_before)  # unlabelled, all of them
+    steps = options.steps, options.steps_before
+    entrants = Entrants(X, *steps, compiled=options.compile)  # unlabelled, all of them
     for n_labels in options.labels:
         for seed in options.folds:
             known = choose(y, dict.fromkeys(np.unique(y), n_labels), np.random.default_rng(seed))
@@ -311,6 +341,7 @@ def shift(options):
     X, X_test, y, y_test = labelled_split(options.cache)
     names, counts = np.unique(y, return_counts=True)
     order = names[np.argsort(counts)]
+    steps = options.steps, options.steps_before
     shares = np.sort(counts) / counts.sum()
     for n_labels in options.labels:
         for seed in options.folds:
@@ -323,7 +354,7 @@ def shift(options):
             for pool_name, of_class in (("matched", shares), ("reversed", shares[::-1])):
                 per_class = dict(zip(order, np.floor(size * of_class).astype(int)))
                 rows = left[choose(y[left], per_class, np.random.default_rng(seed))]
-                entrants = Entrants(X[rows], options.steps, options.steps_before)
+                entrants = Entrants(X[rows], *steps, compiled=options.compile)
                 data = X[known], y[known], X_test, y_test
                 facts = {"seed": seed, "labels": len(known), "pool": pool_name}
                 compare(options, entrants, data, y[rows], **facts, pool_size=len(rows))
@@ -339,7 +370,10 @@ def main():
     parser.add_argument("--steps", type=int, default=None)
     parser.add_argument("--steps-before", type=int, default=None, help="of what goes before")
     parser.add_argument("--steps-survey", type=int, default=None, help="of surveys, before that")
-    parser.add_argument("--compile", action="store_true", help="compile EFIGI's networks")
+    parser.add_argument("--compile", action="store_true", help="compile the networks")
+    parser.add_argument(
+        "--adjustment", type=float, default=0.8, help="of what begins with attributes"
+    )
     parser.add_argument("--side", type=int, default=64, help="of EFIGI's images in the network")
     parser.add_argument("--only", nargs="+", default=["supervised", "fixmatch", "self_training"])
     options = parser.parse_args()
