@@ -2,6 +2,7 @@
 
 import builtins
 import fcntl
+import os
 import shutil
 import subprocess
 import sys
@@ -155,6 +156,24 @@ def test_predict_lists_what_it_cannot_read(model, folder, tmp_path, capsys):
     assert main(["predict", str(model), str(broken), "--output", str(output)]) == 1
     assert "none of the images could be read" in capsys.readouterr().err
     assert pd.read_csv(output)["class"].isna().all()
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_predict_writes_names_of_any_bytes(model, folder, tmp_path, suffix):
+    good = sorted(folder.rglob("*.png"))[:3]
+    odd = [os.fsdecode(os.fsencode(tmp_path) + name) for name in (b"/ngc\xff.png", b"/\xe9.png")]
+    try:
+        shutil.copy(good[0], odd[0])
+    except OSError:
+        pytest.skip("the file system takes UTF-8 names only")
+    Path(odd[1]).write_bytes(b"no image")
+    output = tmp_path / f"table.{suffix}"
+    arguments = ["predict", str(model), *odd, *map(str, good), "--output", str(output)]
+    assert main([*arguments, "--no-progress"]) == 0
+    table = pd.read_csv(output) if suffix == "csv" else pd.read_parquet(output)
+    names = [f"{tmp_path}/ngc\\udcff.png", f"{tmp_path}/\\udce9.png", *map(str, good)]
+    assert table["file"].tolist() == names
+    assert table["class"].isna().tolist() == [False, True, False, False, False]
 
 
 @pytest.mark.parametrize("fault", ["nan", "size", "type", "unreadable"])

@@ -13,6 +13,7 @@ from galaxy_sklearn.app.table import (
     opened,
     put_in_place,
     table_columns,
+    written,
 )
 from galaxy_sklearn.datasets import is_image_file
 from galaxy_sklearn.exceptions import ImageReadError, ImageReadWarning
@@ -94,7 +95,7 @@ def predict_files(model, files, output, *, model_file, threshold, restart, progr
     with opened(partial) as table:
         if restart:
             table.truncate(0)
-        done = begin(table, partial, columns, files, common)
+        done = begin(table, partial, columns, [written(file) for file in files], common)
         with tqdm(total=len(files), initial=done, unit="image", disable=not progress) as bar:
             for start in range(done, len(files), CHUNK):
                 chunk = files[start : start + CHUNK]
@@ -137,11 +138,11 @@ def _row(file, shares, model, threshold):
     best = int(shares.argmax())
     numbers = [f"{share:.6f}" for share in shares]
     review = bool(shares[best] < threshold)
-    return [file, model.classes_[best], numbers[best], *numbers, review]
+    return [written(file), model.classes_[best], numbers[best], *numbers, review]
 
 
 def _empty_row(file, model):
-    return [file, "", "", *[""] * len(model.classes_), True]
+    return [written(file), "", "", *[""] * len(model.classes_), True]
 
 
 def _check_fit(rows, problems):

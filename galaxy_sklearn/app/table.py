@@ -45,6 +45,11 @@ def check_no_folder(output):
     output.parent.mkdir(parents=True, exist_ok=True)
 
 
+def written(name):
+    """Return a file's name as a table holds it: bytes that are no UTF-8 as backslash escapes."""
+    return str(name).encode("utf-8", "backslashreplace").decode()
+
+
 def made_with(model_file, threshold):
     """Return what the rows of one table have in common: the model's SHA-256, the threshold."""
     with open(model_file, "rb") as file:
