@@ -11,7 +11,7 @@ import argparse
 
 import numpy as np
 import pandas as pd
-from bench_recipes import seconds_a_step
+from bench_recipes import steps_in
 from galaxy_zoo import core_seconds, data_folder, report
 from sklearn.base import clone
 from sklearn.metrics import accuracy_score, recall_score
@@ -74,8 +74,7 @@ def one_fold(model, images, labels, split, minutes):
     """Return accuracy, macro recall, seconds and the recall of each class after a training."""
     train, test = split
     if minutes is not None:
-        a_step = seconds_a_step(model, images[train], labels[train])
-        model.set_params(max_steps=max(1, int(60 * minutes / a_step)))
+        model.set_params(max_steps=steps_in(60 * minutes, model, images[train], labels[train]))
     start = core_seconds()
     model.fit(images[train], labels[train])
     seconds = core_seconds() - start

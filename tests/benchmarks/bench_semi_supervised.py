@@ -271,6 +271,7 @@ def evaluate(name, model, X, y, seconds, truth=None, **facts):
         macro_recall=float(recalls.mean()),
         lowest_recall=float(recalls.min()),
         calibration_error=float(expected_calibration_error(y, proba, classes=model.classes_)),
+        **{f"recall_{one}": float(recall) for one, recall in zip(model.classes_, recalls)},
         **health(model, truth),
     )
 

@@ -16,7 +16,7 @@ import argparse
 import numpy as np
 import pandas as pd
 from bench_efigi import interval
-from bench_recipes import seconds_a_step
+from bench_recipes import steps_in
 from galaxy_zoo import CLASSES, all_images, core_seconds, data_folder, report
 from scipy.stats import betabinom
 from sklearn.base import BaseEstimator, clone
@@ -146,7 +146,7 @@ def pool(images, codes, rows, seconds):
 
 def in_time(model, X, y, seconds):
     """Return the model with as many steps as fit about so many seconds."""
-    steps = max(1, int(seconds / seconds_a_step(model, X, y)))
+    steps = steps_in(seconds, model, X, y)
     if "unnormalized_steps" in model.get_params():  # at most a twentieth of a short training
         model.set_params(unnormalized_steps=min(model.unnormalized_steps, steps // 20))
     return model.set_params(max_steps=steps)
