@@ -127,9 +127,9 @@ def put_in_place(partial, output):
         stamp.unlink(missing_ok=True)
         os.replace(partial, output)
         return failed
-    written = output.with_name(f"{output.name}.writing")
-    failed = _write_parquet(chunks, written)
-    os.replace(written, output)
+    unfinished = output.with_name(f"{output.name}.writing")
+    failed = _write_parquet(chunks, unfinished)
+    os.replace(unfinished, output)
     stamp.unlink(missing_ok=True)
     partial.unlink()
     return failed
