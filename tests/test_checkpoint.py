@@ -1,5 +1,6 @@
 """A fit that is killed goes on and ends with the same model."""
 
+import functools
 import signal
 import subprocess
 import sys
@@ -10,13 +11,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from shapes import make_shapes
+from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 
 from galaxy_sklearn import GalaxyClassifier
-from galaxy_sklearn._training.checkpoint import describe
+from galaxy_sklearn._training import data
+from galaxy_sklearn._training.checkpoint import describe, images_digest
 from galaxy_sklearn.decomposition import ContrastivePretrainer
 from galaxy_sklearn.galaxy_zoo import load_tree
+from galaxy_sklearn.images import ImageSequence
 from galaxy_sklearn.preprocessing import Resize
 
 FIT = """
@@ -73,6 +78,31 @@ def test_other_data_or_parameters_do_not_go_on_from_a_checkpoint(tmp_path):
     assert len(list(tmp_path.glob("fit-*.pt"))) == 3
 
 
+def test_each_fold_has_its_own_checkpoint(tmp_path):
+    y = np.sort(np.arange(300) % 5)  # folds of equal targets, with few images that differ
+    X = np.random.default_rng(0).normal(size=(300, 6, 6, 1))
+    model = GalaxyClassifier("linear", max_epochs=1, random_state=0, checkpoint_dir=tmp_path)
+    for train, _ in StratifiedKFold(10).split(X, y):
+        model.fit(X[train], y[train])
+    assert len(list(tmp_path.glob("fit-*.pt"))) == 10
+
+
+@pytest.mark.parametrize("kept_bytes", [0, data.KEPT_BYTES])
+def test_every_image_of_a_sequence_counts(tmp_path, monkeypatch, kept_bytes):
+    monkeypatch.setattr(data, "KEPT_BYTES", kept_bytes)
+    X, _ = make_shapes(40)
+    files = [tmp_path / f"{row}.png" for row in range(40)]
+    for file, image in zip(files, X):
+        Image.fromarray(image).save(file)
+    images = ImageSequence.from_files(files)
+    digest = images_digest(images)
+    assert digest == images_digest(ImageSequence.from_files(files))
+    assert digest != images_digest(images.map(Resize(8).fit(X)))
+    assert digest != images_digest(images[np.r_[1, 0, 2:40]])
+    Image.fromarray(255 - X[7]).save(files[7])
+    assert digest != images_digest(ImageSequence.from_files(files))
+
+
 def _own_schedule(factor):
     def schedule(step, n_steps):
         return factor * (1 - step / n_steps)
@@ -96,12 +126,16 @@ def test_functions_and_objects_of_one_s_own_are_known_again():
     steps = [Resize(size) for size in range(64, 128)]
     texts = [describe(make_pipeline(*steps, last)) for last in (Resize(3), Resize(4))]
     assert texts[0] != texts[1]  # scikit-learn's own text of a long pipeline leaves most of it out
+    first, again, other = (functools.partial(_own_schedule, one) for one in (1.0, 1.0, 0.5))
+    assert describe(first) == describe(again) != describe(other)
+    method = _OwnViews(1).__call__
+    assert describe(method) == describe(_OwnViews(1).__call__) != describe(_OwnViews(2).__call__)
     trees = [load_tree("gz2"), load_tree("gz2")]
     other = replace(trees[0], always_asked=("something-odd",))
     assert repr(other) == repr(trees[0]) == "DecisionTree('gz2', 11 questions, 37 answers)"
     assert trees[0].answers  # which a tree remembers
     assert describe(trees[0]) == describe(trees[1]) != describe(other)
-    for text in (describe(first), *texts, describe(_OwnViews(1))):
+    for text in (describe(first), *texts, describe(_OwnViews(1)), describe(method)):
         assert " at 0x" not in text
 
 

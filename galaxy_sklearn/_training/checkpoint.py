@@ -1,20 +1,23 @@
 """Checkpoints that survive a kill at any moment."""
 
+import functools
 import hashlib
 import os
 import tempfile
 import time
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, MethodType
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 
-from galaxy_sklearn._training.data import read_rows
+from galaxy_sklearn._training.data import fits_memory, read_rows
+from galaxy_sklearn._validation import is_image_sequence
+from galaxy_sklearn.images._cache import identity_digest
 
-_FINGERPRINT_IMAGES = 16
+_HASHED_AT_ONCE = 256  # images
 _STALE = 3600  # seconds that no save takes
 
 
@@ -26,7 +29,7 @@ def fingerprint(params, dataset):
     params : dict
         Everything that the result depends on.
     dataset : LabelledImages
-        Targets and weights are hashed whole, the images by shape and a few samples.
+        Hashed whole; of images that are not kept in memory, what their files are known by.
 
     Returns
     -------
@@ -51,6 +54,10 @@ def describe(value):
     if isinstance(value, FunctionType):
         cells = [cell.cell_contents for cell in value.__closure__ or ()]
         return f"{value.__qualname__}{describe([_code(value.__code__), value.__defaults__, cells])}"
+    if isinstance(value, MethodType):
+        return describe([value.__func__, value.__self__])
+    if isinstance(value, functools.partial):
+        return f"partial{describe([value.func, value.args, value.keywords])}"
     if isinstance(value, BaseEstimator):  # which abbreviates itself
         return f"{type(value).__qualname__}{describe(value.get_params(deep=False))}"
     if is_dataclass(value) and not isinstance(value, type):  # so may this
@@ -68,10 +75,17 @@ def _code(code):
 
 
 def images_digest(images):
-    """Return 16 hexadecimal digits that stand for images: of their shape and a few of them."""
-    digest = hashlib.sha256(repr(tuple(images.shape)).encode())
-    rows = np.linspace(0, len(images) - 1, min(_FINGERPRINT_IMAGES, len(images))).astype(int)
-    digest.update(np.ascontiguousarray(read_rows(images, rows)))
+    """Return 16 hexadecimal digits that stand for images: for every pixel, or for every file.
+
+    A few images would not do: folds of a cross-validation may have those and all targets in common.
+    """
+    digest = hashlib.sha256(repr((tuple(images.shape), str(images.dtype))).encode())
+    if is_image_sequence(images) and not fits_memory(images):
+        digest.update(identity_digest(images).encode())
+        return digest.hexdigest()[:16]
+    for start in range(0, len(images), _HASHED_AT_ONCE):
+        rows = np.arange(start, min(start + _HASHED_AT_ONCE, len(images)))
+        digest.update(np.ascontiguousarray(read_rows(images, rows)))
     return digest.hexdigest()[:16]
 
 

@@ -25,10 +25,12 @@ def read_rows(images, rows):
 
 def decode_once(images):
     """Return images that are to be read in every epoch, kept in memory if they are few."""
-    if not is_image_sequence(images):
-        return images
-    size = math.prod(images.shape) * images.dtype.itemsize
-    return images.in_memory() if size <= KEPT_BYTES else images
+    return images.in_memory() if is_image_sequence(images) and fits_memory(images) else images
+
+
+def fits_memory(images):
+    """Tell whether an ImageSequence has few enough pixels to be kept in memory."""
+    return math.prod(images.shape) * images.dtype.itemsize <= KEPT_BYTES
 
 
 def to_tensor(batch, device):

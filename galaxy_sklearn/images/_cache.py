@@ -77,6 +77,15 @@ def _arrange(images):
     return order, positions, digest.hexdigest()
 
 
+def identity_digest(images):
+    """Return a text that changes when the pixels of an ImageSequence may have, or their order."""
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(f"{images.on_error}|{_fingerprint(images.chain)}".encode())
+    for row in images.kept_:
+        digest.update(repr(images.source.identity(row)).encode() + b"\n")
+    return digest.hexdigest()
+
+
 def _fingerprint(chain):
     def state(step):
         return type(step).__module__, type(step).__qualname__, getattr(step, "__dict__", step)

@@ -208,7 +208,8 @@ class ImageNetEstimator(
         if pretrainer.checkpoint_dir is None:
             pretrainer.set_params(checkpoint_dir=self.checkpoint_dir)
         self.pretrainer_ = pretrainer.fit(images if pool is None else pool)
-        self._pool_digest = None if pool is None else images_digest(pool)
+        unnamed = pool is None or self.checkpoint_dir is None
+        self._pool_digest = None if unnamed else images_digest(pool)
 
     def _validate_pool(self, X_unlabeled):
         """Return the pool for an unfitted pretrainer, checked, or None."""
