@@ -96,7 +96,7 @@ def is_paths(X):
     return isinstance(first, str | os.PathLike)
 
 
-def require_finite(name, images, rows=None):
+def require_finite(name, images, rows=None, source=None):
     """Raise ValueError if `images` hold a NaN or an infinity, naming the first such row.
 
     Parameters
@@ -106,7 +106,10 @@ def require_finite(name, images, rows=None):
     images : ndarray of shape (n_samples, ...)
         Any dtype; integers pass at once.
     rows : sequence of int, default=None
-        Row numbers of the images in the caller's X; None counts from 0.
+        Row numbers of the images in `source`; None counts from 0.
+    source : ndarray or ImageSequence, default=None
+        What they were taken from. A sequence knows what its images are called: the file, or the
+        row of the array that it was made from.
     """
     if images.dtype.kind != "f":
         return
@@ -118,7 +121,10 @@ def require_finite(name, images, rows=None):
             first = int(np.flatnonzero(bad.any(axis=1))[0])
             what = "NaN" if np.isnan(block[first]).any() else "infinity (inf)"
             row = start + first if rows is None else rows[start + first]
-            raise ValueError(f"{name} takes finite pixel values only: row {row} of X holds {what}.")
+            place = f"row {row} of X"
+            if is_image_sequence(source):
+                place = source.source.name(source.source_row(row))
+            raise ValueError(f"{name} takes finite pixel values only: {place} holds {what}.")
 
 
 def validate_image_shape(name, image_shape):
@@ -165,6 +171,15 @@ def _fold_rows(estimator, X, *, reset):
     return X.reshape(len(X), *shape)
 
 
+def require_channels_last(name, shape):
+    """Raise ValueError if images of such a shape have their channels first, by all appearance."""
+    if len(shape) == 4 and shape[1] in (1, 3, 4) and min(shape[2:]) >= 16:
+        raise ValueError(
+            f"{name} takes images with their channels last; got shape {shape}, which looks like "
+            f"channels first: X.transpose(0, 2, 3, 1) turns them."
+        )
+
+
 def _check_stack(name, X):
     X = check_array(X, dtype="numeric", ensure_2d=False, allow_nd=True, ensure_all_finite=False)
     if X.ndim not in (3, 4):
@@ -172,11 +187,7 @@ def _check_stack(name, X):
             f"{name} takes images as (n_samples, height, width, n_channels), (n_samples, height, "
             f"width) or rows of pixels; got an array of {X.ndim} dimensions, shape {X.shape}."
         )
-    if X.ndim == 4 and X.shape[1] in (1, 3, 4) and min(X.shape[2:]) >= 16:
-        raise ValueError(
-            f"{name} takes images with their channels last; got shape {X.shape}, which looks like "
-            f"channels first: X.transpose(0, 2, 3, 1) turns them."
-        )
+    require_channels_last(name, X.shape)
     if min(X.shape) == 0:
         raise ValueError(f"{name} got images without pixels: X has shape {X.shape}.")
     if max(X.shape[1:3]) > MAX_SIDE:

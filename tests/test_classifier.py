@@ -16,6 +16,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_predict
 from sklearn.pipeline import make_pipeline
 
 from galaxy_sklearn import GalaxyClassifier, ImageSequence
+from galaxy_sklearn.decomposition import ContrastivePretrainer
 
 
 def small(**params):
@@ -252,6 +253,21 @@ def test_warm_start_goes_on_and_a_plain_fit_forgets(shapes):
     assert model.loss_curve_[0] == first_loss
     with pytest.raises(ValueError, match=r"warm_start=True\) was fitted on the classes"):
         model.set_params(warm_start=True).fit(X[:2], ["a", "b"])
+    pretrainer = ContrastivePretrainer("simple_cnn", max_steps=1)
+    model.set_params(pretrained=pretrainer).fit(X, y)  # which comes too late to begin with
+    with pytest.raises(ValueError, match=r"warm_start=True\) cannot go on with another network"):
+        model.set_params(pretrained=None, network="linear").fit(X, y)
+
+
+def test_weights_of_classes_may_name_one_that_a_fold_lacks(shapes):
+    X, y = shapes[:2]
+    two = y != "ring"
+    weights = {"ring": 5.0, "long": 1.0, "round": 2.0}
+    with_ring, without = (
+        small(max_epochs=1, class_weight=one).fit(X[two], y[two]).predict_proba(X)
+        for one in (weights, {"long": 1.0, "round": 2.0})
+    )
+    np.testing.assert_array_equal(with_ring, without)
 
 
 @pytest.mark.parametrize("turned", [lambda X: np.rot90(X, 1, (1, 2)), lambda X: X[:, :, ::-1]])

@@ -191,6 +191,15 @@ def test_exactly_the_share_is_hidden(share, patches):
     assert len(turns) == -(-64 // patches)
 
 
+@pytest.mark.parametrize("size", [(1, 50), (5, 6), (1, 1)])
+def test_small_images_have_fewer_patches_none_of_them_empty(size):
+    generator = torch.Generator().manual_seed(0)
+    for share in (0.02, 0.5, 0.9):
+        masks = hide_at_random(20, share, size, generator, "cpu")
+        assert (masks.sum((1, 2, 3)) >= 1).all()
+        assert torch.stack(list(hide_in_turn(share, size, "cpu"))).any(0).all()
+
+
 def test_the_loss_counts_hidden_patches_alone_and_the_encoder_sees_none_of_them():
     loss, generator = ReconstructionLoss(0.0, 0.5), torch.Generator().manual_seed(0)
     views = torch.randn(4, 3, 16, 16, generator=generator)
@@ -295,6 +304,10 @@ def test_contrastive_embeddings_know_the_form(shapes):
     assert model.score(X_test) == model.score(X_test)
     assert model.loss_curve_[-1] < model.loss_curve_[0]
     probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
+    many = np.concatenate([X_test, X_test])
+    assert model.score(many[:129]) == pytest.approx(model.score(many[:128]), rel=0.02)
+    with pytest.raises(ValueError, match="needs more than 1 sample"):
+        model.score(X_test[:1])
     ours = probe.fit(model.transform(X), y).score(model.transform(X_test), y_test)
     assert ours > 0.9
     assert not hasattr(model, "inverse_transform")

@@ -269,7 +269,16 @@ def test_what_it_refuses(shapes):
     with pytest.raises(ValueError, match="6 rows in X and 5 labels"):
         quick().fit(X[:N], y[: N - 1], X_unlabeled=X[N:])
     with pytest.warns(UserWarning, match="y contains no unlabeled samples"):
-        quick().fit(X[:N], y[:N])
+        model = quick().fit(X[:N], y[:N])
+    with pytest.raises(TypeError, match="got unexpected argument"):
+        model.predict(X, foo=1)
+
+
+def test_a_pipeline_counts_the_features_that_it_is_given(shapes):
+    X, y = shapes
+    base = make_pipeline(Resize(8), network(max_steps=1))
+    model = FixMatchClassifier(base).fit(X[:N], y[:N], X_unlabeled=X[N:])
+    assert model.n_features_in_ == X[0].size
 
 
 @pytest.mark.parametrize("alignment", ["pool", "labels", None])

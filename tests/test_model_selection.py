@@ -204,6 +204,16 @@ def test_a_trial_that_fails_is_no_end():
     assert search.cv_results_["params"] == tried
 
 
+def test_a_number_for_failures_is_a_score_in_the_study():
+    model = Parabola(fault=ValueError)
+    search = OptunaSearchCV(model, SPACE, n_trials=10, cv=2, random_state=1, error_score=-9.0)
+    with pytest.warns(FitFailedWarning, match="too far out"):
+        search.fit(ROWS, LABELS)
+    trials = search.study_.trials
+    assert {trial.state for trial in trials} == {COMPLETE}
+    assert all((trial.value == -9) == (trial.params["x"] > 0.5) for trial in trials)
+
+
 def test_only_failures_are_an_error():
     model, space = Parabola(fault=ValueError), {"x": FloatDistribution(0.6, 1.0)}
     search = OptunaSearchCV(model, space, n_trials=2, cv=2)

@@ -10,6 +10,7 @@ from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     RandomForestClassifier,
     StackingClassifier,
+    VotingClassifier,
 )
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.naive_bayes import GaussianNB
@@ -124,6 +125,33 @@ def test_rows_of_the_pool_weigh_like_the_mean_label(iris):
     seen_weights = model.estimator_.seen_[2]
     np.testing.assert_allclose(seen_weights[:20], weights)
     np.testing.assert_allclose(seen_weights[20:], 20)
+
+
+def test_a_row_without_weight_is_as_if_it_were_not_there():
+    X, y = make_blobs(400, centers=3, n_features=3, random_state=0)
+    y[100:] = -1
+    wrong = np.arange(400) < 40
+    y[wrong] = np.random.default_rng(0).permutation(y[wrong])
+    model = PseudoLabelClassifier(LogisticRegression(), max_iter=2, random_state=0)
+    weighted = clone(model).fit(X, y, sample_weight=np.where(wrong, 0.0, 1.0))
+    y[wrong] = -1
+    without = clone(model).fit(X[~wrong], y[~wrong])
+    assert (without.labeled_iter_ > 0).sum() > 200
+    np.testing.assert_array_equal(weighted.transduction_[~wrong], without.transduction_)
+    assert weighted.history_[0]["divergence"] == pytest.approx(without.history_[0]["divergence"])
+
+
+def test_weights_pass_through_what_takes_any_keyword(iris):
+    X, _, masked = iris
+    base = LogisticRegression(max_iter=500)
+    voting = VotingClassifier([("only", base)], voting="soft")
+    first, second = (
+        PseudoLabelClassifier(one, threshold=0.6, soft_labels=True, pseudo_label_weight=0.5)
+        .fit(X, masked)
+        .predict_proba(X)
+        for one in (base, voting)
+    )
+    np.testing.assert_allclose(first, second)
 
 
 def test_weights_reach_the_end_of_a_pipeline(iris):

@@ -16,10 +16,10 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 
-from galaxy_sklearn import ImageSequence
+from galaxy_sklearn import GalaxyClassifier, ImageSequence
 from galaxy_sklearn.datasets import make_galaxies
 from galaxy_sklearn.preprocessing import CenterCrop, ImageReader
-from galaxy_sklearn.semi_supervised import PseudoLabelClassifier
+from galaxy_sklearn.semi_supervised import FixMatchClassifier, PseudoLabelClassifier
 from galaxy_sklearn.semi_supervised._views import VIEWS
 
 N = 30  # labelled
@@ -51,10 +51,6 @@ def test_every_form_of_images_gives_the_same_labels(shapes, files, given, pool):
     model, expected = self_training(base), self_training(base)
     expected.fit(X[:N], y[:N], X_unlabeled=X[N:])
     first, rest = slice(0, N), slice(N, None)
-    if (given == "paths") != (pool == "paths") and "array" in (given, pool):
-        with pytest.raises(ValueError, match="X and X_unlabeled of the same kind"):
-            model.fit(forms[given](first), y[first], X_unlabeled=forms[pool](rest))
-        return
     model.fit(forms[given](first), y[first], X_unlabeled=forms[pool](rest))
     assert outcome(model) == outcome(expected)
     assert (expected.labeled_iter_ > 0).sum() > 60
@@ -282,3 +278,52 @@ def test_an_empty_pool_is_no_pool(shapes):
     assert model.n_fits_ == 1
     with pytest.warns(UserWarning, match="k_best is larger than the amount of unlabeled"):
         self_training(flat(), criterion="k_best").fit(X[:N], y[:N], X_unlabeled=X[N : N + 5])
+
+
+@pytest.mark.parametrize("params", [{"mode": "L"}, {"reduce": 2}])
+def test_files_beside_a_sequence_are_read_as_the_pipeline_reads_them(shapes, files, params):
+    X, y = shapes
+    base = make_pipeline(ImageReader(**params), flat())
+    expected = self_training(base).fit(files[:N], y[:N], X_unlabeled=files[N:])
+    pool = ImageSequence.from_files(files[N:], **params)
+    model = self_training(base).fit(files[:N], y[:N], X_unlabeled=pool)
+    assert outcome(model) == outcome(expected)
+    np.testing.assert_allclose(model.predict_proba(files), expected.predict_proba(files))
+
+
+def test_a_column_of_files_and_a_list_of_them_are_of_one_kind(shapes, files):
+    y = shapes[1]
+    base = make_pipeline(ImageReader(), flat())
+    expected = self_training(base).fit(files[:N], y[:N], X_unlabeled=files[N:])
+    column = pd.DataFrame({"file": files[:N]})
+    model = self_training(base).fit(column, y[:N], X_unlabeled=list(files[N:]))
+    assert outcome(model) == outcome(expected)
+
+
+@pytest.mark.parametrize("meta", [self_training, FixMatchClassifier])
+def test_channels_first_are_refused_as_by_the_classifier(shapes, meta):
+    X, y = shapes[0].transpose(0, 3, 1, 2), shapes[1]
+    with pytest.raises(ValueError, match="looks like channels first"):
+        meta(linear(max_epochs=1)).fit(X[:N], y[:N], X_unlabeled=X[N:])
+
+
+@pytest.mark.parametrize("soft_labels", [False, True])
+def test_guessed_labels_do_not_stop_training_early(shapes, monkeypatch, soft_labels):
+    X, y = shapes
+    X = X.copy()
+    X[:60, 0, 0] = 255  # a mark of what has a label
+    X[60:, 0, 0] = 0
+    sets = []
+    validator = GalaxyClassifier._validator
+
+    def watched(self, dataset):
+        sets.append(np.asarray(dataset.images)[:, 0, 0, 0])
+        return validator(self, dataset)
+
+    monkeypatch.setattr(GalaxyClassifier, "_validator", watched)
+    base = linear(early_stopping=True, max_epochs=3)
+    model = self_training(base, soft_labels=soft_labels, threshold=0.4)
+    model.fit(X[:60], y[:60], X_unlabeled=X[60:])
+    assert (model.labeled_iter_ > 0).sum() > 50
+    assert len(sets) >= 2
+    assert all(len(one) == 6 and (one == 255).all() for one in sets)

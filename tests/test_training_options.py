@@ -103,6 +103,13 @@ def test_early_stopping_says_that_no_score_was_a_number(shapes):
         small(early_stopping=True, scoring=lambda *args: np.nan).fit(*shapes)
 
 
+def test_a_loss_that_is_no_number_ends_the_training(shapes):
+    X, y = shapes
+    model = small(optimizer="sgd", learning_rate=1e20, max_epochs=5)
+    with pytest.raises(ValueError, match="training loss is (nan|inf) in epoch .* learning_rate"):
+        model.fit(X, y)
+
+
 def test_images_without_weight_are_not_held_out(shapes):
     X, y = shapes
     some = np.arange(len(X)) < 60

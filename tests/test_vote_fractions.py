@@ -286,6 +286,15 @@ def test_any_table_of_fractions_does_without_a_tree():
     assert one.predict(X).max() < 1
 
 
+def test_columns_of_any_table_are_known_by_their_names():
+    X, conditional = planted(60, SMALL)
+    table = pd.DataFrame(conditional[:, [0, 2]], columns=["smooth", "edge_on"])
+    model = linear(tree=None, output="sigmoid").fit(X, table)
+    assert model.score(X, table) == model.score(X, table[["edge_on", "smooth"]])
+    with pytest.raises(ValueError, match="fitted on the columns .'smooth', 'edge_on'. of y"):
+        model.score(X, table.rename(columns={"smooth": "odd"}))
+
+
 def test_predicted_classes_are_those_of_clean_samples(galaxies):
     X, conditional = planted(60, KAGGLE)
     for params in ({}, {"output": "sigmoid"}):

@@ -88,7 +88,7 @@ class ConsistencyNet(TrainingNet):
 
     def _read(self, rows):
         images = np.ascontiguousarray(read_rows(self.pool, rows))
-        require_finite(self.owner, images, rows)
+        require_finite(self.owner, images, rows, self.pool)
         return torch.from_numpy(images)
 
     def _pool_batch(self, n_images):

@@ -69,7 +69,7 @@ class LabelledImages(Dataset):
     def batch(self, rows, name):
         """Return ``(images, (targets, weights))`` of `rows` as tensors."""
         images = np.ascontiguousarray(read_rows(self.images, rows))
-        require_finite(name, images, rows)
+        require_finite(name, images, rows, self.images)
         targets = torch.from_numpy(self.targets[rows])
         weights = torch.from_numpy(self.weights[rows])
         return torch.from_numpy(images), (targets, weights)

@@ -1,5 +1,6 @@
 """The epochs of a fit: resume, validate, stop early, restore the best."""
 
+import math
 from dataclasses import dataclass, field
 from time import perf_counter
 
@@ -116,6 +117,12 @@ class EpochLoop:
         self.net.start_epoch(epoch, epoch_seed(self.net.seed, epoch))
         self.net.record = record
         self.net.fit_loop(self.dataset, epochs=1)
+        loss = self.net.history[-1]["train_loss"]
+        if not math.isfinite(loss):
+            raise ValueError(
+                f"{self.net.owner} cannot go on: the training loss is {loss} in epoch {epoch + 1}. "
+                f"Lower learning_rate, or look for extreme pixel values."
+            )
         return stopped or self.net.asked_to_stop
 
     def _record(self, epoch):

@@ -1,5 +1,7 @@
 """Nets that learn from images alone: autoencoders and contrastive learning."""
 
+import math
+
 import numpy as np
 import torch
 from torch import nn
@@ -11,29 +13,37 @@ from galaxy_sklearn._training.net import TrainingNet
 GRID = 8  # patches along a side
 
 
-def n_hidden(share):
-    """Return how many of the `GRID` x `GRID` patches are hidden for a share of them."""
-    return min(GRID**2 - 1, max(1, round(share * GRID**2)))
+def grid_of(size):
+    """Return the rows and columns of patches of images (height, width), each a pixel or more."""
+    return tuple(min(GRID, side) for side in size)
+
+
+def n_hidden(share, n_patches):
+    """Return how many of the patches are hidden for a share of them."""
+    return max(1, min(n_patches - 1, round(share * n_patches)))
 
 
 def as_pixels(hidden, size):
-    """Return patches (n, GRID**2) of bools as masks (n, 1, height, width)."""
-    grid = hidden.view(-1, 1, GRID, GRID).float()
+    """Return patches (n, n_patches) of bools as masks (n, 1, height, width)."""
+    grid = hidden.view(-1, 1, *grid_of(size)).float()
     return F.interpolate(grid, size) > 0.5
 
 
 def hide_at_random(n_images, share, size, generator, device):
     """Return masks (n, 1, height, width), True on exactly as many random patches in each image."""
-    chance = torch.rand(n_images, GRID**2, generator=generator, device=device)
-    return as_pixels(chance.argsort(1).argsort(1) < n_hidden(share), size)
+    n_patches = math.prod(grid_of(size))
+    chance = torch.rand(n_images, n_patches, generator=generator, device=device)
+    return as_pixels(chance.argsort(1).argsort(1) < n_hidden(share, n_patches), size)
 
 
 def hide_in_turn(share, size, device):
     """Yield masks (1, 1, height, width), as dense as in training, that hide each patch once."""
-    order = np.random.default_rng(0).permutation(GRID**2)
-    for start in range(0, GRID**2, n_hidden(share)):
-        hidden = torch.zeros(GRID**2, dtype=torch.bool)
-        hidden[order[np.arange(start, start + n_hidden(share)) % GRID**2]] = True
+    n_patches = math.prod(grid_of(size))
+    at_once = n_hidden(share, n_patches)
+    order = np.random.default_rng(0).permutation(n_patches)
+    for start in range(0, n_patches, at_once):
+        hidden = torch.zeros(n_patches, dtype=torch.bool)
+        hidden[order[np.arange(start, start + at_once) % n_patches]] = True
         yield as_pixels(hidden.to(device), size)
 
 
@@ -104,13 +114,17 @@ class ContrastiveLoss(nn.Module):
 
     def forward(self, first, second, weights):
         """Return the mean over two views (n, n_projection) each of weight times loss."""
+        losses = self.losses(first, second)
+        return (losses * weights.to(losses.dtype)).mean()
+
+    def losses(self, first, second):
+        """Return the loss of each image (n,), of two views (n, n_projection) each."""
         n = len(first)
         z = F.normalize(torch.cat([first, second]), dim=1)
         cosines = z @ z.T / self.temperature
         cosines = cosines.masked_fill(torch.eye(2 * n, dtype=torch.bool, device=z.device), -1e9)
         partners = torch.arange(2 * n, device=z.device).roll(n)
-        losses = F.cross_entropy(cosines, partners, reduction="none")
-        return (losses * weights.to(losses.dtype).repeat(2)).mean()
+        return F.cross_entropy(cosines, partners, reduction="none").view(2, n).mean(0)
 
 
 class UnlabelledNet(TrainingNet):
@@ -181,8 +195,8 @@ class ContrastiveNet(UnlabelledNet):
         outputs = outputs if outputs.dtype == torch.float64 else outputs.float()
         return self.criterion_(*outputs.chunk(2), weights), outputs
 
-    def loss(self, batch):
-        """Return the loss of a raw batch, of two views drawn from a fixed seed."""
+    def losses(self, batch):
+        """Return the loss of each image of a raw batch, of two views drawn from a fixed seed."""
         generator = torch.Generator(self.device).manual_seed(0)
         images = self.module_.standardise(to_tensor(batch, self.device), self.layout)
         views = [
@@ -193,4 +207,4 @@ class ContrastiveNet(UnlabelledNet):
         ]
         outputs = self.module_.network(torch.cat(views))
         outputs = outputs if outputs.dtype == torch.float64 else outputs.float()
-        return self.criterion_(*outputs.chunk(2), outputs.new_ones(len(batch)))
+        return self.criterion_.losses(*outputs.chunk(2))

@@ -208,8 +208,8 @@ class AutoencoderPretrainer(Pretrainer):
     def _make_network(self, n_channels, n_outputs, image_size, **params):
         return build_autoencoder(self.network, n_channels, image_size, **params)
 
-    def _build_model(self, images, weights, n_outputs):
-        model, dtype = super()._build_model(images, weights, n_outputs)
+    def _build_model(self, images, weights, n_outputs, start=None):
+        model, dtype = super()._build_model(images, weights, n_outputs, start)
         if model.network.bounded:
             low, high = self._pixel_range(images)
             ends = [((end - model.mean) * model.scale).flatten() for end in (low, high)]

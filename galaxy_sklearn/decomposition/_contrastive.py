@@ -1,6 +1,7 @@
 """ContrastivePretrainer: embeddings that know a galaxy by any of its views."""
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from galaxy_sklearn._training.unlabelled import ContrastiveLoss, ContrastiveNet
 from galaxy_sklearn._validation import POSITIVE, POSITIVE_INT, StrOptions
@@ -201,12 +202,25 @@ class ContrastivePretrainer(Pretrainer):
         Returns
         -------
         float
-            Mean over batches of up to 128 images, each with two views that are always the same.
-            It grows with the number of images in a batch: compare scores of sets of one size.
+            Mean over the images. Each, in two views that are always the same, is told apart from
+            127 others of `X`; from fewer, which is easier, in a set of fewer than 128.
 
         Raises
         ------
         ValueError
-            If the images have another shape or pixel kind, or hold NaN or infinity.
+            If there are fewer than two images; if they have another shape or pixel kind, or hold
+            NaN or infinity.
         """
-        return -float(np.mean(self._by_batch(lambda net, batch: net.loss(batch), X)))
+        check_is_fitted(self)
+        net, before, losses = self.net_.place(self._device()), None, []
+        for batch in self._checked_batches(X):
+            n = len(batch)
+            if before is not None:  # so that the last batch is as hard as the others
+                batch = np.concatenate([before[n:], batch])
+            losses.append(net.apply(lambda net, images: net.losses(images), batch)[-n:])
+            before = batch
+        if len(before) < 2:
+            raise ValueError(
+                "ContrastivePretrainer.score tells images apart, and needs more than 1 sample."
+            )
+        return -float(np.concatenate(losses).mean())

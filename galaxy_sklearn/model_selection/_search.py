@@ -55,7 +55,8 @@ class OptunaSearchCV(BaseSearchCV):
         Seed of the sampler of a new study. The same seed tries the same parameters if fits are
         reproducible, and no trials run side by side.
     error_score : "raise" or float
-        Score of a fit that fails, NaN unless told: such a trial counts as failed in the study.
+        Score of a fit that fails. NaN, the default, makes the trial a failed one of the study; a
+        number counts there like any other score.
     return_train_score : bool, default=False
         Score the training parts too.
 
@@ -64,7 +65,8 @@ class OptunaSearchCV(BaseSearchCV):
     study_ : optuna.study.Study
         All trials, for Optuna's plots and importances.
     cv_results_ : dict of str to ndarray of shape (n_trials,)
-        Parameters, scores and times of this fit's trials, as in scikit-learn.
+        Parameters, scores and times of this fit's trials, as in scikit-learn; not of those, told
+        to `study_` alone, in which every fit of all trials that ran side by side failed.
     best_estimator_, best_params_, best_score_, best_index_, scorer_, n_splits_, refit_time_
         As in `sklearn.model_selection.RandomizedSearchCV`.
 
@@ -195,6 +197,7 @@ class OptunaSearchCV(BaseSearchCV):
             if self.error_score == "raise" or "fits failed" not in str(error):
                 raise
             failure = error
+            scores[:] = self.error_score
             warnings.warn(str(error), FitFailedWarning, stacklevel=2)
         finally:
             for trial, score in zip(trials, scores):

@@ -147,9 +147,9 @@ class ImageNetEstimator(
         n_all = n_samples + len(settings.get("pool", ()))
         return 900 * max(1.0, math.sqrt(n_samples / 2000), math.cbrt(n_all / 2000))
 
-    def _build_model(self, images, weights, n_outputs):
+    def _build_model(self, images, weights, n_outputs, start=None):
         params = dict(self.network_params or {})
-        if self.pretrained is True:
+        if self.pretrained is True and start is None:
             if not has_published_weights(self.network):
                 raise ValueError(
                     f"{type(self).__name__}(pretrained=True) needs 'alexnet' or a network of "
@@ -158,16 +158,29 @@ class ImageNetEstimator(
             params["pretrained"] = True
         height, width, channels = self.image_shape_
         network = self._make_network(channels, n_outputs, (height, width), **params)
-        self._load_pretrained(network)
+        if start is None:
+            self._load_pretrained(network)
         mean, std, finish = self._standardisation(images, weights)
         field = self._field(network, images)
         model = ImageModel(
             network, mean, std, image_size=(height, width), field=field, finish=finish
         )
         dtype = resolve_precision(self.precision, self._device(), network.dtype)
+        if start is not None:
+            self._go_on_from(model, start)
         layout = memory_format(self._device(), dtype)
         stored = torch.float64 if dtype == torch.float64 else torch.float32
         return model.to(dtype=stored, memory_format=layout), dtype
+
+    def _go_on_from(self, model, start):
+        try:
+            model.load_state_dict(start.state_dict())
+        except RuntimeError as error:
+            name = type(self).__name__
+            raise ValueError(
+                f"{name}(warm_start=True) cannot go on with another network than it was fitted "
+                f"with: {str(error).splitlines()[1].strip()}"
+            ) from error
 
     def _make_network(self, *sizes, **params):
         return build_network(self.network, *sizes, **params)
@@ -233,8 +246,9 @@ class ImageNetEstimator(
         else:
             fill_from_estimator(network, source)
 
-    def _build_net(self, images, weights, n_outputs, *, seed):
-        model, dtype = self._build_model(images, weights, n_outputs)
+    def _build_net(self, images, weights, n_outputs, seed, start=None):
+        """Return a net that begins with the weights of `start`, another's module, if given."""
+        model, dtype = self._build_model(images, weights, n_outputs, start)
         device = self._device()
         net_class, net_params = self._net_class()
         settings = {"weight_decay": self.weight_decay, "fused": device.type != "mps"}
@@ -334,9 +348,8 @@ class ImageNetEstimator(
         n_epochs, n_steps = self._length(len(dataset))
         with forked_torch(self._device()):
             torch.manual_seed(seed)
-            net = self._build_net(dataset.images, dataset.weights, n_outputs, seed=seed)
-            if earlier is not None:
-                net.module.load_state_dict(earlier.module_.state_dict())
+            start = None if earlier is None else earlier.module_
+            net = self._build_net(dataset.images, dataset.weights, n_outputs, seed, start)
             net.prepare(n_steps)
             loop = EpochLoop(
                 net,
@@ -388,7 +401,7 @@ class ImageNetEstimator(
                 seed = draw_seed(self.random_state)
                 self._fit_pretrainer(dataset.images, seed)
                 torch.manual_seed(seed)
-                net = self._build_net(dataset.images, dataset.weights, n_outputs, seed=seed)
+                net = self._build_net(dataset.images, dataset.weights, n_outputs, seed)
                 net.prepare(None)
                 self.n_iter_ = 0
             else:
@@ -419,7 +432,8 @@ class ImageNetEstimator(
             disable=not self.verbose,
         ) as bar:
             for batch in self._batches(images):
-                require_finite(type(self).__name__, batch, range(row, row + len(batch)))
+                rows = range(row, row + len(batch))
+                require_finite(type(self).__name__, batch, rows, images)
                 yield batch
                 row += len(batch)
                 bar.update(len(batch))

@@ -26,6 +26,8 @@ def weights_of_classes(class_weight, classes, shares):
     elif class_weight is not None:
         for label, weight in class_weight.items():
             if label not in classes:
+                if set(classes.tolist()) <= set(class_weight):
+                    continue  # a class that a fold lacks
                 raise ValueError(
                     f"GalaxyClassifier got a class_weight for {label!r}, which is not among "
                     f"the classes {classes.tolist()}."

@@ -415,15 +415,22 @@ class GalaxyClassifier(ClassifierMixin, ImageNetEstimator):
         self._class_weight = weights_of_classes(self.class_weight, self.classes_, shares)
 
     def _split(self, codes, weights):
-        """Return rows to train on and rows held out, or None; rows without weight are neither."""
+        """Return rows to train on and rows held out, or None; rows without weight are neither.
+
+        Rows whose label a PseudoLabelClassifier guessed are not held out.
+        """
         if not self.early_stopping:
             return slice(None), None
-        rows = np.flatnonzero(weights)
+        rows, guessed = np.flatnonzero(weights), getattr(self, "_guessed", None)
+        never_held_out = []
+        if guessed is not None:
+            never_held_out, rows = rows[guessed[rows]], rows[~guessed[rows]]
         seed = self.random_state if isinstance(self.random_state, Integral) else 0
         try:
-            return train_test_split(
+            training, held_out = train_test_split(
                 rows, test_size=self.validation_fraction, stratify=codes[rows], random_state=seed
             )
+            return np.r_[training, never_held_out].astype(int), held_out
         except ValueError as error:
             raise ValueError(
                 f"GalaxyClassifier(early_stopping=True) cannot set aside "

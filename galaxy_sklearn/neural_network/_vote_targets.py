@@ -71,7 +71,7 @@ def read_targets(estimator, y, n_samples, *, reset):
         values, answers = checked_values(tree, y, estimator.kind, estimator.tolerance), tree.answers
         flat = False
     else:
-        values, answers, flat = _read_table(estimator, y)
+        values, answers, flat = _read_table(estimator, y if reset else _as_fitted(estimator, y))
     if len(values) != n_samples:
         raise ValueError(f"{name} got {n_samples} images in X and {len(values)} rows in y.")
     if reset:
@@ -82,6 +82,19 @@ def read_targets(estimator, y, n_samples, *, reset):
             f"{name} was fitted on {estimator.n_outputs_} columns in y and got {values.shape[1]}."
         )
     return values
+
+
+def _as_fitted(estimator, y):
+    """Return a table with its columns in the order of those in `fit`, if both have names."""
+    answers = estimator.answers_
+    if answers is None or not hasattr(y, "columns") or list(y.columns) == answers:
+        return y
+    if sorted(map(str, y.columns)) != sorted(map(str, answers)):
+        raise ValueError(
+            f"{type(estimator).__name__} was fitted on the columns {answers} of y and got "
+            f"{list(y.columns)}."
+        )
+    return y[answers]
 
 
 def _read_table(estimator, y):

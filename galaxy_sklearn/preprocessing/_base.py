@@ -192,7 +192,7 @@ def blocks(name, images):
             images = images.map(_Finite())
         start = 0
         for batch in images.batches(size):
-            require_finite(name, batch, rows=range(start, start + len(batch)))
+            require_finite(name, batch, range(start, start + len(batch)), images)
             yield batch
             start += len(batch)
     else:

@@ -1,15 +1,21 @@
 """What the classifiers that learn from a pool have in common."""
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.utils import column_or_1d, get_tags
-from sklearn.utils.metadata_routing import process_routing
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from galaxy_sklearn._validation import encode_labels, is_paths, missing_labels, num_samples
-from galaxy_sklearn.semi_supervised._samples import as_rows, as_sequence
-from galaxy_sklearn.semi_supervised._steps import reads_sequences
+from galaxy_sklearn._validation import (
+    encode_labels,
+    is_paths,
+    missing_labels,
+    num_samples,
+    require_channels_last,
+)
+from galaxy_sklearn.semi_supervised._samples import Samples, as_rows, as_sequence
+from galaxy_sklearn.semi_supervised._steps import has_transformers, reader_of, reads_sequences
 
 METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function")
 
@@ -31,6 +37,8 @@ def _plain(labels):
 class PoolClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     """A classifier around another one, which is fitted as `estimator_`."""
 
+    _passing_on = METHODS
+
     def _validate_rows(self, X, *, reset):
         if reset:
             for name in ("n_features_in_", "feature_names_in_"):
@@ -42,7 +50,10 @@ class PoolClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             return X
         if getattr(X, "ndim", None) == 2:
             validate_data(self, X, reset=reset, skip_check_array=True)
-        lazy = as_sequence(X) if reads_sequences(self.estimator) else None
+        if not reads_sequences(self.estimator):
+            return X
+        require_channels_last(type(self).__name__, getattr(X, "shape", ()))
+        lazy = as_sequence(X)
         return X if lazy is None else lazy
 
     def _validate_pool(self, X_unlabeled):
@@ -50,6 +61,24 @@ class PoolClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         if num_samples(pool) == 0:
             return None
         return self._validate_rows(pool, reset=False)
+
+    def _samples(self, X, X_unlabeled):
+        """Return the rows of both, checked."""
+        rows = self._validate_rows(X, reset=True)
+        pool = None if X_unlabeled is None else self._validate_pool(X_unlabeled)
+        if pool is not None:
+            rows, pool = self._alike(rows, pool)
+        return Samples(rows, pool, any_size=has_transformers(self.estimator))
+
+    def _alike(self, *sets):
+        """Return sets of rows, file names beside images read as the estimator itself reads them."""
+        names = [is_paths(one) for one in sets]
+        if all(names) and len({one.ndim for one in sets}) > 1:
+            return [np.asarray(one, dtype=object).ravel() for one in sets]
+        reader = reader_of(self.estimator)
+        if all(names) or reader is None:
+            return sets
+        return [clone(reader).fit_transform(one) if name else one for one, name in zip(sets, names)]
 
     def _given_labels(self, y, n_samples):
         """Return which rows have a label, and these labels."""
@@ -68,6 +97,14 @@ class PoolClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
                 f"one."
             )
         return labelled, _plain(y[labelled])
+
+    def get_metadata_routing(self):
+        """Return the router: predictions, and `fit` if it can, pass on what the estimator wants."""
+        mapping = MethodMapping()
+        for method in self._passing_on:
+            mapping.add(caller=method, callee=method)
+        router = MetadataRouter(owner=self).add_self_request(self)
+        return router.add(estimator=self.estimator, method_mapping=mapping)
 
     def _ask(self, method, X, params):
         check_is_fitted(self)

@@ -22,8 +22,7 @@ from galaxy_sklearn._validation import (
 from galaxy_sklearn.augmentation._strong import StrongAugmentation
 from galaxy_sklearn.neural_network._classifier import GalaxyClassifier
 from galaxy_sklearn.semi_supervised._base import PoolClassifier
-from galaxy_sklearn.semi_supervised._samples import Samples
-from galaxy_sklearn.semi_supervised._steps import has_transformers, has_unfitted_pretrainer, unpack
+from galaxy_sklearn.semi_supervised._steps import has_unfitted_pretrainer, unpack
 
 
 class FixMatchClassifier(PoolClassifier):
@@ -142,9 +141,8 @@ class FixMatchClassifier(PoolClassifier):
             labelled; if X and y differ in length, or X and X_unlabeled in kind of pixels, or in
             size with nothing before the classifier.
         """
-        rows = self._validate_rows(X, reset=True)
-        pool = None if X_unlabeled is None else self._validate_pool(X_unlabeled)
-        samples = Samples(rows, pool, any_size=has_transformers(self.estimator))
+        samples = self._samples(X, X_unlabeled)
+        rows = samples.X
         labelled, labels = self._given_labels(y, samples.n_given)
         weights = validate_sample_weight(self, sample_weight, samples.n_given)[labelled]
         known = np.flatnonzero(labelled)
@@ -170,7 +168,7 @@ class FixMatchClassifier(PoolClassifier):
         self.classes_ = classifier.classes_
         self.history_ = classifier.history_
         if not hasattr(self, "n_features_in_"):
-            self.n_features_in_ = classifier.n_features_in_
+            self.n_features_in_ = estimator.n_features_in_
         return self
 
     def _unpack(self, estimator):

@@ -17,6 +17,7 @@ from galaxy_sklearn.semi_supervised._selection import (
 )
 from galaxy_sklearn.semi_supervised._trainer import NAME, Guess, Labels
 
+_TRACE = 1e-9  # share of a class whose labels have no weight
 _ENOUGH = 10  # pseudo-labels a class, before their shares are judged
 
 
@@ -66,8 +67,10 @@ class SelfTraining:
         self.usable = usable
         self.n_classes = len(trainer.classes)
         self.labels = Labels.given(codes, self.n_classes if params.soft_labels else 0)
-        self.prior = np.bincount(codes[codes >= 0], minlength=self.n_classes) / (codes >= 0).sum()
-        self.held_out = self._hold_out(codes)
+        known = np.flatnonzero(codes >= 0)
+        shares = np.bincount(codes[known], trainer.weights[known], minlength=self.n_classes)
+        self.prior = np.maximum(shares, _TRACE * shares.sum()) / shares.sum()
+        self.held_out = self._hold_out(np.where(trainer.weights > 0, codes, -1))
         self.history = []
         self.n_iter = 0
         self.end = None

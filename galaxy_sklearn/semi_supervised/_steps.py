@@ -5,6 +5,7 @@ from sklearn.frozen import FrozenEstimator
 
 from galaxy_sklearn._training.pretrained import is_pretrainer
 from galaxy_sklearn._training.seeding import draw_seed
+from galaxy_sklearn._validation import validate_images
 from galaxy_sklearn.neural_network._base import ImageNetEstimator
 from galaxy_sklearn.neural_network._classifier import GalaxyClassifier
 from galaxy_sklearn.preprocessing._base import ImageTransformer
@@ -28,6 +29,12 @@ def _transformers(steps):
 def has_transformers(estimator):
     """Tell whether X passes through something before the last step sees it."""
     return len(unpack(estimator)[0]) > 0
+
+
+def reader_of(estimator):
+    """Return the ImageReader at the head of a Pipeline, or None."""
+    first = next(iter(unpack(estimator)[0]), None)
+    return first if isinstance(first, ImageReader) else None
 
 
 def reads_sequences(estimator):
@@ -65,6 +72,8 @@ def with_fitted_pretrainer(estimator, images, labels, pool):
     for step in transformers:
         images = step.fit(images, labels).transform(images)
         pool = step.transform(pool)
+    validate_images(last, images, reset=True)
+    pool = validate_images(last, pool, reset=False)
     last._fit_pretrainer(pool, draw_seed(last.random_state))
     last.set_params(pretrained=FrozenEstimator(last.pretrainer_))
     return clone(estimator)

@@ -1,5 +1,6 @@
 """Fitting the estimator on labels of two kinds, and asking it for more."""
 
+import inspect
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,9 +24,15 @@ _LEAST_SHARE = 0.05  # of a soft label; smaller ones would cost a row each and t
 def weight_parameter(estimator, *, routed):
     """Return the name under which `estimator.fit` takes sample weights, or None."""
     _, last, prefix = unpack(estimator)
-    if not has_fit_parameter(last, "sample_weight"):
+    if not (has_fit_parameter(last, "sample_weight") or _passes_on(last.fit)):
         return None
     return "sample_weight" if routed else f"{prefix}sample_weight"
+
+
+def _passes_on(method):
+    """Tell whether a method takes any keywords, as those of searches and ensembles do."""
+    kinds = [one.kind for one in inspect.signature(method).parameters.values()]
+    return inspect.Parameter.VAR_KEYWORD in kinds
 
 
 def keep_learning(estimator):
@@ -169,7 +176,12 @@ class Trainer:
         fit_params = self._routed_rows(rows)
         if self.weighted:
             fit_params[self.weight_name] = weights
-        self.model.fit(self.samples.take(rows), self.classes[codes], **fit_params)
+        last = unpack(self.model)[1]
+        last._guessed = labels.since[rows] > 0  # which a GalaxyClassifier does not stop early by
+        try:
+            self.model.fit(self.samples.take(rows), self.classes[codes], **fit_params)
+        finally:
+            del last._guessed
         self.n_fits += 1
         return self.model
 
