@@ -91,6 +91,13 @@ def test_galaxynet_knows_no_up_and_no_handedness(orientation):
     torch.testing.assert_close(network(turn(x, orientation)), logits, rtol=1e-4, atol=1e-4)
 
 
+def test_sixteen_plain_layers_still_tell_images_apart():
+    network = _build("wu_vgg16", input_size=32)
+    with torch.no_grad():
+        spread = network(torch.linspace(-2, 2, 6).view(6, 1, 1, 1).expand(6, 3, 32, 32)).std(0)
+    assert spread.mean() > 0.05  # 4e-7 with PyTorch's own first weights, and no training helps
+
+
 def test_dieleman_sees_sixteen_parts_with_the_centre_in_one_corner():
     network = _build("dieleman", hidden=4)
     x = torch.zeros(1, 3, 69, 69)
@@ -296,6 +303,13 @@ def test_models_that_timm_has_no_stages_for_get_them_by_their_outermost_parts(mo
     assert sorted(names) == sorted(name for name, _ in network.named_parameters())
     assert len(stages) > 2
     assert {name.split(".")[1] for name in stages[-1]} == {"head"}
+
+
+@pytest.mark.parametrize("model", ["densenet121", "resnetv2_18", "convnext_atto"])
+def test_a_last_normalisation_is_no_stage_of_its_own(model):
+    network = _build(f"timm/{model}")
+    for stage in network.parameter_stages()[:-1]:
+        assert max(network.get_parameter(name).ndim for name in stage) > 1
 
 
 def test_a_model_of_one_size_says_which():

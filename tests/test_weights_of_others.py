@@ -1,5 +1,6 @@
 """Where a network's first weights come from: files, other libraries, pretrainers."""
 
+import re
 from urllib.error import URLError
 
 import pytest
@@ -86,6 +87,30 @@ def test_a_file_of_torchvision_s_alexnet_fills_ours(tmp_path):
     fill_from_file(grey, tmp_path / "alexnet.pth")
     first = published.features[0].weight.sum(1, keepdim=True)
     torch.testing.assert_close(grey.features[0].weight, first)
+
+
+def _as_published(state):
+    """Return weights by the names in torchvision's files, which are older than the models."""
+    return {
+        re.sub(r"(denselayer\d+\.(?:norm|conv))(\d)", r"\1.\2", name): tensor
+        for name, tensor in state.items()
+        if not name.endswith("num_batches_tracked")
+    }
+
+
+@pytest.mark.parametrize(("model", "last"), [("densenet121", "classifier"), ("vgg11", "head.fc")])
+def test_a_file_of_torchvision_s_fills_the_model_of_timm(tmp_path, model, last):
+    torch.manual_seed(1)
+    published = getattr(models, model)(num_classes=7).eval()
+    torch.save(_as_published(published.state_dict()), tmp_path / "weights.pth")
+    network = build_network(f"timm/{model}", 3, 7, (224, 224)).eval()
+    fill_from_file(network, tmp_path / "weights.pth")
+    ends = list(network.model.get_submodule(last).parameters()), list(published.parameters())[-2:]
+    with torch.no_grad():
+        for own, theirs in zip(*ends):  # which is never filled
+            own.copy_(theirs)
+        images = torch.randn(2, 3, 224, 224)
+        torch.testing.assert_close(network(images), published(images))
 
 
 def test_a_transformer_s_positions_are_resampled_to_another_size(tmp_path):

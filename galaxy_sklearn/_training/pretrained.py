@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
+_COUNTER = ".num_batches_tracked"  # which files from before PyTorch 0.4.1 do not have
 _TRUNK_MARK = "galaxy_sklearn_encoder"  # in the metadata of files that `save_trunk` writes
 
 
@@ -161,7 +162,7 @@ def load_trunk(network, weights, source):
         if given is not None and given.shape == tensor.shape:
             own[name] = given
             copied += tensor.ndim > 1
-        elif name not in fresh:
+        elif name not in fresh and not name.endswith(_COUNTER):
             got = "is missing" if given is None else f"has shape {tuple(given.shape)}"
             raise ValueError(
                 f"The weights of {source} do not fit the network: layer {name!r} {got}, and "

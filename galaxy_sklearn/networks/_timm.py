@@ -1,5 +1,6 @@
 """Any model of timm as a network."""
 
+import inspect
 import sys
 from itertools import groupby
 
@@ -9,6 +10,8 @@ from timm.models import adapt_input_conv, group_parameters
 from torch import nn
 
 from galaxy_sklearn.networks._layers import check_smallest_side, dense_relu, seen_size
+
+_FILTERS = ("checkpoint_filter_fn", "_filter_torchvision_pretrained", "_filter_fn")
 
 
 def _own_size(model, size):
@@ -195,9 +198,15 @@ class TimmNetwork(nn.Module):
 
     def parameter_stages(self):
         """Return the names of the parameters by stage, from the input on; the head is last."""
-        stages = [[name for name in one if not self._is_fresh(name)] for one in self._groups()]
+        stages = []
+        for group in self._groups():
+            stage = [name for name in group if not self._is_fresh(name)]
+            if stages and all(self.get_parameter(name).ndim == 1 for name in stage):
+                stages[-1] += stage  # a normalisation after the last block is no stage
+            elif stage:
+                stages.append(stage)
         head = [name for name, _ in self.named_parameters() if self._is_fresh(name)]
-        return [*(stage for stage in stages if stage), head]
+        return [*stages, head]
 
     def _groups(self):
         """Return the names of the parameters as timm groups them, else by outermost module."""
@@ -211,17 +220,23 @@ class TimmNetwork(nn.Module):
     def _is_fresh(self, name):
         return name.startswith(self.fresh_layers)
 
+    def _renamed(self, weights):
+        family = sys.modules[type(self.model).__module__]
+        adapt = next((vars(family)[name] for name in _FILTERS if name in vars(family)), None)
+        if adapt is None:
+            return weights
+        takes_model = len(inspect.signature(adapt).parameters) > 1
+        return adapt(weights, self.model) if takes_model else adapt(weights)
+
     def adapt_weights(self, weights):
         """Return weights as timm publishes them, by this network's names, for its bands and size.
 
-        timm's own filter for the family of models renames what older files hold and resamples
-        the positions of a transformer.
+        timm's own filter for the family of models renames what older files, and torchvision's,
+        hold and resamples the positions of a transformer.
         """
         if any(name.startswith("model.") for name in weights):
             return weights
-        adapt = getattr(sys.modules[type(self.model).__module__], "checkpoint_filter_fn", None)
-        if adapt is not None:
-            weights = adapt(weights, self.model)
+        weights = self._renamed(weights)
         weights = {f"model.{name}": tensor for name, tensor in weights.items()}
         first = self.model.pretrained_cfg.get("first_conv")
         for name in (first,) if isinstance(first, str) else first or ():

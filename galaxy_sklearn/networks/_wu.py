@@ -56,7 +56,9 @@ class WuVGG16(PlainNetwork):
     """The VGG-16 variant of Wu (2022), table 3: 165,750,600 parameters for eight classes.
 
     Without batch normalisation and without pretrained weights; the feature maps are flattened as
-    they are. The dropout rate is not published.
+    they are. The dropout rate is not published, nor are the first weights: they are those of He et
+    al. (2015). PyTorch's own let all images look alike after sixteen layers, and the published
+    weight decay then takes the weights to zero.
 
     Parameters
     ----------
@@ -87,6 +89,10 @@ class WuVGG16(PlainNetwork):
             *dense_relu(4096, 4096, dropout),
         )
         super().__init__(nn.Sequential(*layers), neck, 4096, n_classes, input_size)
+        for module in [*self.features, *self.neck]:
+            if hasattr(module, "weight"):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                nn.init.zeros_(module.bias)
 
 
 def wu_encoder(n_channels):

@@ -126,9 +126,9 @@ class PseudoLabelClassifier(PoolClassifier):
     history_ : list of dict
         For each round: "round", "threshold", "temperature", "precision" (share of right ones
         among "n_checked" held-out images that the rule of this round chooses; under
-        ``threshold="auto"`` by the threshold that the other held-out images give, which errs low:
-        by three points with 100 of them, by one with 300, and its interval with it), its
-        "precision_interval" (95 %, Wilson), "coverage" (chosen
+        ``threshold="auto"`` by the threshold that the other held-out images give, which errs low,
+        by up to three points with 100 of them), its "precision_interval" (95 %, Wilson; under
+        ``"auto"`` it holds the truth somewhat less often), "coverage" (chosen
         part of the held-out ones), "validation_score" (accuracy on all held-out ones), "n_added",
         "n_taken_back", "n_pseudo_labels"; "added", "pseudo_labels" and "amplification" (share of
         the pseudo-labels over share of the given labels) by class; "divergence"; and "outcome":
