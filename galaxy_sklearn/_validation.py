@@ -310,6 +310,23 @@ def missing_labels(y):
     )
 
 
+def labelled(*labels):
+    """Return label arrays without the rows in which one is missing, and which rows are left.
+
+    Missing are None, NaN and pandas' NA, as `clean_samples` marks galaxies without a class.
+    """
+    kept = ~np.any([missing_labels(one) for one in labels], axis=0)
+    return *(_plain(np.asarray(one, dtype=object)[kept], one) for one in labels), kept
+
+
+def _plain(values, given):
+    """Return objects as the type they had, or the one they have in common."""
+    dtype = getattr(given, "dtype", None)
+    if isinstance(dtype, np.dtype) and dtype.kind != "O":
+        return values.astype(dtype)
+    return np.array(values.tolist())
+
+
 def encode_labels(estimator, y, n_samples, fewest=2):
     """Return the sorted classes of `y` and each label's position among them.
 

@@ -9,13 +9,15 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import confusion_matrix, roc_auc_score
 from sklearn.pipeline import make_pipeline
 
-from galaxy_sklearn import recipes
+from galaxy_sklearn import GalaxyClassifier, recipes
+from galaxy_sklearn.augmentation import RotateZoomContrast
 from galaxy_sklearn.datasets import make_galaxies
 from galaxy_sklearn.images import ImageSequence
 from galaxy_sklearn.inspection import (
     ClassAccuracyDisplay,
     ClassCountsDisplay,
     ConfusionMatrixDisplay,
+    EmbeddingDisplay,
     GalleryDisplay,
     MistakeGalleryDisplay,
     ReliabilityDisplay,
@@ -250,3 +252,44 @@ def test_classes_that_are_unknown_are_named_and_none_is_left_out(predicted):
         ConfusionMatrixDisplay.from_predictions(true, true, labels=NAMES[:2])
     with pytest.raises(ValueError, match="RocCurvesDisplay takes one row of 3 probabilities"):
         RocCurvesDisplay.from_predictions(true, proba[:, :2], classes=NAMES)
+
+
+def test_galaxies_without_a_class_are_in_no_picture(predicted):
+    true, proba = predicted
+    some, known = true.astype(object), np.arange(300) % 7 > 0
+    some[~known] = None
+    images = np.arange(300, dtype=np.uint8)[:, None, None, None] + np.zeros((1, 4, 4, 3), np.uint8)
+    for display, fact in ((RocCurvesDisplay, "auc_"), (ReliabilityDisplay, "error_")):
+        drawn = display.from_predictions(some, proba, classes=NAMES)
+        expected = display.from_predictions(true[known], proba[known], classes=NAMES)
+        assert getattr(drawn, fact) == getattr(expected, fact)
+    ids = np.arange(300)
+    drawn = MistakeGalleryDisplay.from_predictions(images, some, proba, classes=NAMES)
+    expected = MistakeGalleryDisplay.from_predictions(
+        images[known], true[known], proba[known], classes=NAMES, ids=ids[known]
+    )
+    for (title, row), (other, others) in zip(drawn.rows, expected.rows, strict=True):
+        assert title == other
+        assert [caption for _, caption in row] == [caption for _, caption in others]
+        np.testing.assert_array_equal([one for one, _ in row], [one for one, _ in others])
+    with pytest.raises(ValueError, match="no galaxy that has a label"):
+        GalleryDisplay.from_labels(images, [None] * 300)
+
+
+def test_many_whole_numbers_are_a_scale():
+    positions = np.random.default_rng(0).normal(size=(60, 2))
+    display = EmbeddingDisplay(positions, np.arange(60), method="PCA").plot()
+    assert len(display.figure_.axes) == 2
+    assert len(display.ax_.collections) == 1
+
+
+def test_the_strip_takes_ranges_from_a_list(images):
+    augmentation = RotateZoomContrast(contrast=[0.8, 1.2])
+    model = GalaxyClassifier("simple_cnn", augmentation=augmentation)
+    as_tuple = RotateZoomContrast(contrast=(0.8, 1.2))
+    drawn, expected = (
+        GalleryDisplay.from_steps(one, images[:2], random_state=0)
+        for one in (model, GalaxyClassifier("simple_cnn", augmentation=as_tuple))
+    )
+    for (_, row), (_, others) in zip(drawn.rows, expected.rows, strict=True):
+        np.testing.assert_array_equal([one for one, _ in row], [one for one, _ in others])

@@ -1,6 +1,7 @@
 """Metrics, held against scikit-learn, printed tables and planted calibration."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -78,19 +79,42 @@ def test_labels_give_the_order_and_must_be_complete():
     assert table["support"].tolist() == [2, 1, 0, 3, 3]
     with pytest.raises(ValueError, match="label np.int64\\(2\\) occurs, but is not among labels"):
         classification_summary([1, 2], [1, 1], labels=[1])
+    with pytest.raises(ValueError, match=r"named once; got \[1, 1, 2\]"):
+        classification_summary([1, 2], [1, 1], labels=[1, 1, 2])
 
 
 @pytest.mark.parametrize(
     ("matrix", "labels", "match"),
     [
         ([[1, 2]], None, "is square; got shape"),
-        ([[1, -2], [0, 1]], None, "got a negative one"),
+        ([[1, -2], [0, 1]], None, "got negative ones, or shares"),
+        ([[0.5, 0.5], [0, 1]], None, "got negative ones, or shares"),
         ([[1, 2], [0, 1]], ["a"], "Got 1 labels for 2 classes"),
     ],
 )
 def test_what_is_no_confusion_matrix(matrix, labels, match):
     with pytest.raises(ValueError, match=match):
         summarize_confusion_matrix(matrix, labels)
+
+
+def test_a_confusion_matrix_may_have_its_own_names():
+    table = pd.DataFrame([[3, 1], [0, 2]], index=["E", "S"], columns=["E", "S"])
+    expected = summarize_confusion_matrix(table.to_numpy(), ["E", "S"])
+    pd.testing.assert_frame_equal(summarize_confusion_matrix(table), expected)
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA])
+def test_galaxies_without_a_class_are_left_out(missing):
+    proba = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.7, 0.3]])
+    some, kept = ["E", missing, "S", "E"], [0, 2, 3]
+    known, called = ["E", "S", "E"], np.array(["E", "S", "E", "E"])
+    error = expected_calibration_error(some, proba, classes=["E", "S"])
+    assert error == expected_calibration_error(known, proba[kept], classes=["E", "S"])
+    pd.testing.assert_frame_equal(
+        classification_summary(some, called), classification_summary(known, called[kept])
+    )
+    with pytest.raises(ValueError, match="needs samples whose class is known"):
+        reliability_curve([missing] * 4, proba, classes=["E", "S"])
 
 
 @given(st.integers(1, 500), st.floats(0, 1), st.sampled_from([0.68, 0.95, 0.99]))

@@ -5,9 +5,9 @@ from sklearn.base import is_regressor
 from sklearn.decomposition import PCA
 
 from galaxy_sklearn._optional import import_optional
+from galaxy_sklearn._validation import labelled
 from galaxy_sklearn.inspection._fitted import (
     axes,
-    labelled,
     network_estimator,
     outside,
     split_pipeline,
@@ -21,7 +21,9 @@ class TrainingCurvesDisplay:
     """Loss and score against epoch, of one model or several.
 
     The score is that of the validation part, such as accuracy; where it is accuracy that of the
-    training part, as augmented, is drawn too.
+    training part, as augmented, is drawn too. The training loss is what is minimised, with label
+    smoothing, adjustment and the weights of classes; that of the validation part is the plain
+    cross-entropy of the averaged weights.
 
     Parameters
     ----------
@@ -195,7 +197,7 @@ class EmbeddingDisplay:
         self.ax_.set(title=f"{self.method} of the embeddings", xticks=[], yticks=[])
         labels, kept = labelled(self.labels)
         points, names = np.asarray(self.positions)[kept], np.unique(labels)
-        if labels.dtype.kind == "f" and len(names) > _MANY:
+        if labels.dtype.kind in "iuf" and len(names) > _MANY:
             drawn = self.ax_.scatter(*points.T, s=12, alpha=0.7, c=labels)
             self.figure_.colorbar(drawn, ax=self.ax_)
             return self

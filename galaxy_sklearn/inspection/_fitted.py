@@ -4,7 +4,6 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 
 from galaxy_sklearn._optional import import_optional
-from galaxy_sklearn._validation import missing_labels
 
 _INNER = ("estimator_", "best_estimator_")  # of what learns from a pool, and of a search
 
@@ -56,23 +55,6 @@ def check_proba(name, y_true, proba, classes):
             f"samples; got {proba.shape}."
         )
     return proba
-
-
-def labelled(*labels):
-    """Return label arrays without the rows in which one is missing, and which rows are left.
-
-    Missing are None, NaN and pandas' NA, as `clean_samples` marks galaxies without a class.
-    """
-    kept = ~np.any([missing_labels(one) for one in labels], axis=0)
-    return *(_plain(np.asarray(one, dtype=object)[kept], one) for one in labels), kept
-
-
-def _plain(values, given):
-    """Return objects as the type they had, or the one they have in common."""
-    dtype = getattr(given, "dtype", None)
-    if isinstance(dtype, np.dtype) and dtype.kind != "O":
-        return values.astype(dtype)
-    return np.array(values.tolist())
 
 
 def axes(ax, *, n_rows=0, n_columns=0):

@@ -6,9 +6,9 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from galaxy_sklearn._optional import import_optional
-from galaxy_sklearn._validation import is_paths
+from galaxy_sklearn._validation import is_paths, labelled
 from galaxy_sklearn.images._sequence import ImageSequence
-from galaxy_sklearn.inspection._fitted import axes, check_proba, labelled
+from galaxy_sklearn.inspection._fitted import axes, check_proba
 from galaxy_sklearn.inspection._steps import are_images, preparation_stages
 
 _SIDE = 1.4  # inches of one small picture
@@ -145,7 +145,7 @@ class GalleryDisplay(PictureRows):
         Raises
         ------
         ValueError
-            If `y` or `ids` has another length than `X`.
+            If `y` or `ids` has another length than `X`, or no galaxy has a label.
         """
         ids = np.arange(len(y)) if ids is None else np.asarray(ids)
         same_length(X, y=y, ids=ids)
@@ -158,6 +158,8 @@ class GalleryDisplay(PictureRows):
             chosen = np.sort(rng.permutation(members)[:n_per_class])
             captions = [str(one) for one in ids[chosen]]
             rows.append((fill(str(name), _CAPTION), list(zip(read_rows(X, chosen), captions))))
+        if not rows:
+            raise ValueError("GalleryDisplay.from_labels found no galaxy that has a label.")
         return cls(rows).plot()
 
     @classmethod
@@ -254,7 +256,8 @@ class MistakeGalleryDisplay(PictureRows):
         X : ndarray, ImageSequence or file names, n_samples images
             Only the images drawn are read.
         y_true : array-like of shape (n_samples,)
-            True classes; each that was mistaken is a row.
+            True classes; each that was mistaken is a row. Galaxies without one (None, NaN, NA) are
+            left out.
         proba : array-like of shape (n_samples, n_classes)
             Predicted probabilities.
         classes : array-like of shape (n_classes,)
@@ -274,19 +277,21 @@ class MistakeGalleryDisplay(PictureRows):
         ValueError
             If a length or shape does not fit, or there is no mistake to show.
         """
-        y_true, classes = np.asarray(y_true), np.asarray(classes)
+        classes = np.asarray(classes)
         ids = np.arange(len(y_true)) if ids is None else np.asarray(ids)
         same_length(X, y_true=y_true, ids=ids)
         proba = check_proba("MistakeGalleryDisplay", y_true, proba, classes)
+        y_true, kept = labelled(y_true)
+        place, proba = np.flatnonzero(kept), proba[kept]
         called, confidence = classes[proba.argmax(1)], proba.max(1)
         rows = []
         for name in np.unique(y_true[called != y_true]):
             wrong = np.flatnonzero((y_true == name) & (called != name))
             chosen = wrong[np.argsort(-confidence[wrong], kind="stable")][:n_per_class]
             names = [fill(f"{called[k]} {confidence[k]:.0%}", _CAPTION) for k in chosen]
-            captions = [f"{ids[k]}\n{text}" for k, text in zip(chosen, names)]
+            captions = [f"{ids[place[k]]}\n{text}" for k, text in zip(chosen, names)]
             title = f"{fill(str(name), _CAPTION)}\n({len(wrong)} mistaken)"
-            rows.append((title, list(zip(read_rows(X, chosen), captions))))
+            rows.append((title, list(zip(read_rows(X, place[chosen]), captions))))
         if not rows:
             raise ValueError("MistakeGalleryDisplay found no mistake to show.")
         return cls(rows).plot()

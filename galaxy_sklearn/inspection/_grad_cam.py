@@ -168,7 +168,7 @@ class GradCamDisplay:
         pyplot = import_optional("matplotlib.pyplot", extra="inspect", feature="Drawing")
         n = len(self.maps)
         self.figure_, self.axes_ = pyplot.subplots(
-            2, n, figsize=(1.5 * n, 3.6), squeeze=False, layout="constrained"
+            2, n, figsize=(max(1.5 * n, 2.6), 3.6), squeeze=False, layout="constrained"
         )
         for column, (heat, view) in enumerate(zip(self.maps, self.views)):
             picture = view if view.shape[-1] == 3 else view[..., :1].repeat(3, -1)

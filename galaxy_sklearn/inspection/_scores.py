@@ -6,7 +6,8 @@ from sklearn.preprocessing import label_binarize
 from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import unique_labels
 
-from galaxy_sklearn.inspection._fitted import axes, check_proba, labelled, line_style, outside
+from galaxy_sklearn._validation import labelled
+from galaxy_sklearn.inspection._fitted import axes, check_proba, line_style, outside
 from galaxy_sklearn.metrics import classification_summary, reliability_curve
 
 _DARK = 0.6  # share of a row above which its number is drawn in white
@@ -112,8 +113,6 @@ class ClassAccuracyDisplay:
         Classes without a galaxy have no point, and no part in the mean of classes. Galaxies of
         which either is missing (None, NaN, NA) are left out.
         """
-        check_consistent_length(y_true, y_pred)
-        y_true, y_pred, _ = labelled(y_true, y_pred)
         return cls(classification_summary(y_true, y_pred, labels=labels)).plot(ax=ax)
 
     def plot(self, ax=None):
@@ -174,12 +173,14 @@ class RocCurvesDisplay:
     def from_predictions(cls, y_true, proba, *, classes, ax=None):
         """Draw probabilities (n_samples, n_classes) against the truth.
 
-        Classes that do not occur in `y_true`, or that are all of it, have no curve. Raises
-        ValueError if none is left, a class occurs that is not among `classes`, or `proba` has
-        another shape.
+        Classes that do not occur in `y_true`, or that are all of it, have no curve. Galaxies
+        without a true class (None, NaN, NA) are left out. Raises ValueError if no class is left,
+        one occurs that is not among `classes`, or `proba` has another shape.
         """
-        y_true, classes = np.asarray(y_true), np.asarray(classes)
+        classes = np.asarray(classes)
         proba = check_proba("RocCurvesDisplay", y_true, proba, classes)
+        y_true, kept = labelled(y_true)
+        proba = proba[kept]
         unknown = np.setdiff1d(y_true, classes)
         if len(unknown):
             raise ValueError(
@@ -244,7 +245,7 @@ class ReliabilityDisplay:
 
     @classmethod
     def from_predictions(cls, y_true, proba, *, classes, n_bins=10, ax=None):
-        """Draw probabilities (n_samples, n_classes) against the truth."""
+        """Draw probabilities (n_samples, n_classes) against the truth, where there is one."""
         return cls(reliability_curve(y_true, proba, classes=classes, n_bins=n_bins)).plot(ax=ax)
 
     def plot(self, ax=None):

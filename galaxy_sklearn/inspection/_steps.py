@@ -129,7 +129,7 @@ def _augmentation_steps(augmentation):
     parts = []
     if type(augmentation).__module__.startswith("galaxy_sklearn.augmentation."):
         given = {part: vars(augmentation).get(part) for part in _AFTER_THE_VIEW}
-        parts = [part for part, value in given.items() if value and value != _neutral(value)]
+        parts = [part for part, value in given.items() if value and _does_something(value)]
     for n_parts in range(len(parts) + 1):
         step = copy.copy(augmentation)
         for part in parts[n_parts:]:
@@ -137,9 +137,13 @@ def _augmentation_steps(augmentation):
         yield (f"+ {parts[n_parts - 1]}" if n_parts else f"random view\n({name})"), step
 
 
+def _does_something(value):
+    return value is not None and not np.array_equal(value, _neutral(value))
+
+
 def _neutral(value):
     """Return the value of a parameter like `value` that changes nothing."""
-    return (1.0, 1.0) if isinstance(value, tuple) else 0.0
+    return 0.0 if np.isscalar(value) else (1.0, 1.0)
 
 
 class _Pictures:

@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from galaxy_sklearn._validation import labelled
+
 
 def reliability_curve(y_true, proba, *, classes, n_bins=10):
     """Return accuracy against confidence, in bins of equal width.
@@ -10,7 +12,7 @@ def reliability_curve(y_true, proba, *, classes, n_bins=10):
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
-        True classes.
+        True classes; samples without one (None, NaN, NA) are left out.
     proba : array-like of shape (n_samples, n_classes)
         Predicted probabilities.
     classes : array-like of shape (n_classes,)
@@ -29,7 +31,7 @@ def reliability_curve(y_true, proba, *, classes, n_bins=10):
     ValueError
         If the shapes do not fit, there are no samples, or a row holds no probabilities.
     """
-    y_true, proba, classes = np.asarray(y_true), np.asarray(proba, float), np.asarray(classes)
+    proba, classes = np.asarray(proba, float), np.asarray(classes)
     if proba.shape != (len(y_true), len(classes)) or not len(y_true):
         raise ValueError(
             f"reliability_curve takes one row of {len(classes)} probabilities a sample, of "
@@ -44,6 +46,10 @@ def reliability_curve(y_true, proba, *, classes, n_bins=10):
         )
     if n_bins < 1:
         raise ValueError(f"reliability_curve needs at least one bin; got {n_bins}.")
+    y_true, kept = labelled(y_true)
+    if not len(y_true):
+        raise ValueError("reliability_curve needs samples whose class is known; all are missing.")
+    proba = proba[kept]
     confidence = proba.max(1)
     frame = pd.DataFrame(
         {
@@ -62,7 +68,7 @@ def expected_calibration_error(y_true, proba, *, classes, n_bins=15):
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
-        True classes.
+        True classes; samples without one (None, NaN, NA) are left out.
     proba : array-like of shape (n_samples, n_classes)
         Predicted probabilities.
     classes : array-like of shape (n_classes,)

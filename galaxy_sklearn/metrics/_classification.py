@@ -6,6 +6,8 @@ from scipy.special import ndtri
 from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import unique_labels
 
+from galaxy_sklearn._validation import labelled
+
 _SCORES = ["precision", "recall", "f1-score"]
 
 
@@ -64,7 +66,7 @@ def summarize_confusion_matrix(matrix, labels=None):
     matrix : array-like of shape (n_classes, n_classes)
         Counts; row i, column j counts galaxies of class i that were called j.
     labels : array-like of shape (n_classes,), default=None
-        Class names; None numbers them.
+        Class names; None takes those of the rows of a DataFrame, or numbers them.
 
     Returns
     -------
@@ -77,13 +79,16 @@ def summarize_confusion_matrix(matrix, labels=None):
     Raises
     ------
     ValueError
-        If the matrix is not square, holds a negative count, or has not as many rows as labels.
+        If the matrix is not square, holds what is no count, or has not as many rows as labels.
     """
+    if labels is None and hasattr(matrix, "index"):
+        labels = matrix.index
     matrix = np.asarray(matrix)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
         raise ValueError(f"A confusion matrix is square; got shape {matrix.shape}.")
-    if (matrix < 0).any():
-        raise ValueError("A confusion matrix holds counts; got a negative one.")
+    if (matrix < 0).any() or (matrix != np.floor(matrix)).any():
+        raise ValueError("A confusion matrix holds counts; got negative ones, or shares.")
+    matrix = matrix.astype(int)
     labels = np.arange(len(matrix)) if labels is None else np.asarray(labels)
     if len(labels) != len(matrix):
         raise ValueError(f"Got {len(labels)} labels for {len(matrix)} classes.")
@@ -120,7 +125,7 @@ def classification_summary(y_true, y_pred, *, labels=None):
     y_true : array-like of shape (n_samples,)
         True classes.
     y_pred : array-like of shape (n_samples,)
-        Predicted classes.
+        Predicted classes. Samples that lack either (None, NaN, NA) are left out.
     labels : array-like of shape (n_classes,), default=None
         Classes in the order wanted; None is all that occur, sorted.
 
@@ -132,7 +137,7 @@ def classification_summary(y_true, y_pred, *, labels=None):
     Raises
     ------
     ValueError
-        If the lengths differ, or a label that occurs is not among `labels`.
+        If the lengths differ, a label that occurs is not among `labels`, or these name one twice.
 
     Examples
     --------
@@ -141,13 +146,16 @@ def classification_summary(y_true, y_pred, *, labels=None):
     np.float64(0.75)
     """
     check_consistent_length(y_true, y_pred)
+    y_true, y_pred, _ = labelled(y_true, y_pred)
     occurring = unique_labels(y_true, y_pred)
     labels = occurring if labels is None else np.asarray(labels)
+    if len(np.unique(labels)) < len(labels):
+        raise ValueError(f"Each of the labels is named once; got {labels.tolist()}.")
     missing = np.setdiff1d(occurring, labels)
     if len(missing):
         raise ValueError(f"The label {missing[0]!r} occurs, but is not among labels.")
     place, n = pd.Index(labels), len(labels)
-    cells = n * place.get_indexer(np.asarray(y_true)) + place.get_indexer(np.asarray(y_pred))
+    cells = n * place.get_indexer(y_true) + place.get_indexer(y_pred)
     return summarize_confusion_matrix(np.bincount(cells, minlength=n * n).reshape(n, n), labels)
 
 
