@@ -4,15 +4,21 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
 from galaxy_sklearn import GalaxyClassifier
 from galaxy_sklearn.inspection import (
     EmbeddingDisplay,
+    FeatureMapsDisplay,
+    FiltersDisplay,
     GradCamDisplay,
+    SaliencyDisplay,
     TrainingCurvesDisplay,
+    feature_maps,
     grad_cam,
+    saliency,
 )
 from galaxy_sklearn.neural_network import VoteFractionRegressor
 from galaxy_sklearn.preprocessing import CenterCrop
@@ -55,11 +61,76 @@ def test_grad_cam_points_at_the_spot(fitted, corners):
     assert maps[:, :16, :16].mean() > 2 * maps[:, 16:, 16:].mean()
 
 
+def test_saliency_points_at_the_spot_and_is_the_gradient(fitted, corners):
+    X, y = corners
+    spots = X[y == "spot"][:8]
+    maps, views = saliency(fitted, spots, target="spot")
+    assert maps.shape == (8, 32, 32)
+    assert views.shape == (8, 32, 32, 3)
+    np.testing.assert_array_equal(maps.max((1, 2)), 1)
+    assert maps[:, :16, :16].mean() > 1.5 * maps[:, 16:, 16:].mean()
+    model = fitted.net_.module_
+    raw = torch.from_numpy(spots[:1])
+    seen = model.plain_view(model.standardise(raw, torch.contiguous_format)).requires_grad_()
+    logits = model.network(seen)
+    (slopes,) = torch.autograd.grad(logits[0, fitted.classes_.tolist().index("spot")], seen)
+    expected = slopes.abs().amax(1)[0]
+    np.testing.assert_allclose(maps[0], expected / expected.max(), rtol=1e-4, atol=1e-6)
+    display = SaliencyDisplay.from_estimator(fitted, spots[:2])
+    assert display.axes_.shape == (2, 2)
+    linear = GalaxyClassifier("linear", augmentation=None, max_epochs=1).fit(X, y)
+    assert saliency(linear, X[:2])[0].shape == (2, 32, 32)
+
+
+def test_feature_maps_are_what_the_layers_give(fitted, corners):
+    X, _ = corners
+    maps = feature_maps(fitted, X[:40])
+    network = fitted.net_.module_.network
+    model = fitted.net_.module_
+    first, layer = next(
+        (name, one) for name, one in network.named_modules() if isinstance(one, torch.nn.Conv2d)
+    )
+    assert next(iter(maps)) == first
+    views = model.plain_view(model.standardise(torch.from_numpy(X[:40]), torch.contiguous_format))
+    with torch.no_grad():
+        expected = layer(views).numpy().transpose(0, 2, 3, 1)
+    np.testing.assert_allclose(maps[first], expected, rtol=1e-4, atol=1e-4)
+    assert list(feature_maps(fitted, X[:2], layers=[first])) == [first]
+    display = FeatureMapsDisplay.from_estimator(fitted, X[:2], n_maps=3)
+    assert display.axes_.shape == (2 * len(maps), 4)
+    shown = int(display.axes_[0, 1].get_xlabel())
+    assert maps[first][0, :, :, shown].std() > 0
+    with pytest.raises(ValueError, match="SimpleCNN has no layer 'nothing'; its first conv"):
+        feature_maps(fitted, X[:2], layers=["nothing"])
+    with pytest.raises(ValueError, match="layer 'classifier' gives no maps"):
+        feature_maps(fitted, X[:2], layers=["classifier"])
+
+
+@pytest.mark.parametrize("network", ["simple_cnn", "galaxynet"])
+def test_filters_are_the_weights(corners, network):
+    X, y = corners
+    model = GalaxyClassifier(network, max_steps=1, random_state=0).fit(X, y)
+    display = FiltersDisplay.from_estimator(model, n_filters=5)
+    assert display.axes_.shape == (2, 5)
+    parts = dict(model.net_.module_.network.named_modules())
+    layer = parts[display.axes_[0, 0].get_ylabel()]
+    weights = (layer.filters() if hasattr(layer, "filters") else layer.weight).detach().numpy()
+    number = int(display.axes_[0, 0].get_xlabel())
+    shown = np.asarray(display.rows[0][1][0][0], float).transpose(2, 0, 1) - 127.5
+    own = weights[number] / np.abs(weights[number]).max()
+    np.testing.assert_allclose(shown / 127.5, own, atol=0.01)
+    linear = GalaxyClassifier("linear", augmentation=None, max_epochs=1).fit(X, y)
+    with pytest.raises(ValueError, match="wider than a pixel; Linear does not have any"):
+        FiltersDisplay.from_estimator(linear)
+
+
 def test_explaining_changes_nothing(fitted, corners):
     X, _ = corners
     before = fitted.predict_proba(X)
     hooks = sum(len(m._forward_hooks) for m in fitted.net_.module_.modules())
     grad_cam(fitted, X[:4])
+    saliency(fitted, X[:4])
+    feature_maps(fitted, X[:4])
     assert sum(len(m._forward_hooks) for m in fitted.net_.module_.modules()) == hooks
     assert all(p.grad is None for p in fitted.net_.module_.parameters())
     np.testing.assert_array_equal(fitted.predict_proba(X), before)

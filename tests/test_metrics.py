@@ -1,5 +1,7 @@
 """Metrics, held against scikit-learn, printed tables and planted calibration."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
 from galaxy_sklearn.metrics import (
     classification_summary,
+    cluster_accuracy,
     expected_calibration_error,
     reliability_curve,
     summarize_confusion_matrix,
@@ -136,6 +139,24 @@ def test_wilson_interval_of_nothing_and_of_many():
         wilson_interval(3, 2)
     with pytest.raises(ValueError, match=r"lies in \(0, 1\); got 95"):
         wilson_interval(1, 2, confidence=95)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 5), st.integers(1, 5))
+def test_cluster_accuracy_is_the_best_assignment(seed, n_classes, n_clusters):
+    rng = np.random.default_rng(seed)
+    true, clusters = rng.integers(n_classes, size=30), rng.integers(n_clusters, size=30)
+    side = max(n_classes, n_clusters)
+    best = max(
+        np.mean(np.array(names)[clusters] == true) for names in itertools.permutations(range(side))
+    )
+    assert cluster_accuracy(true, clusters) == pytest.approx(best)
+    assert cluster_accuracy(true.astype(str), -true) == 1
+
+
+def test_cluster_accuracy_leaves_out_what_has_no_class():
+    assert cluster_accuracy(["E", None, "S", "S"], [0, 0, 1, 0]) == pytest.approx(2 / 3)
+    with pytest.raises(ValueError, match="needs galaxies whose class is known"):
+        cluster_accuracy([None, None], [0, 1])
 
 
 def test_calibration_error_of_planted_overconfidence():

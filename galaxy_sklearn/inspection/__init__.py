@@ -1,12 +1,22 @@
 """Look into a fitted estimator: how it learned, how well it does, where it looks."""
 
+from galaxy_sklearn.inspection._activations import (
+    FeatureMapsDisplay,
+    FiltersDisplay,
+    feature_maps,
+)
 from galaxy_sklearn.inspection._displays import EmbeddingDisplay, TrainingCurvesDisplay
+from galaxy_sklearn.inspection._explanations import (
+    GradCamDisplay,
+    SaliencyDisplay,
+    grad_cam,
+    saliency,
+)
 from galaxy_sklearn.inspection._galleries import (
     ClassCountsDisplay,
     GalleryDisplay,
     MistakeGalleryDisplay,
 )
-from galaxy_sklearn.inspection._grad_cam import GradCamDisplay, grad_cam
 from galaxy_sklearn.inspection._scores import (
     ClassAccuracyDisplay,
     ConfusionMatrixDisplay,
@@ -24,6 +34,8 @@ __all__ = [
     "ClassCountsDisplay",
     "ConfusionMatrixDisplay",
     "EmbeddingDisplay",
+    "FeatureMapsDisplay",
+    "FiltersDisplay",
     "GalleryDisplay",
     "GradCamDisplay",
     "MistakeGalleryDisplay",
@@ -32,6 +44,9 @@ __all__ = [
     "ReconstructionDisplay",
     "ReliabilityDisplay",
     "RocCurvesDisplay",
+    "SaliencyDisplay",
     "TrainingCurvesDisplay",
+    "feature_maps",
     "grad_cam",
+    "saliency",
 ]

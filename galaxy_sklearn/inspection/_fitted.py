@@ -14,15 +14,21 @@ def split_pipeline(estimator, X):
     Goes through Pipelines, classifiers around another one, and searches for the best one. Raises
     ValueError if there is no fitted network at the end.
     """
-    *steps, last = _unwrapped(estimator)
-    if not hasattr(last, "net_"):
+    last = require_network(estimator)
+    for step in _unwrapped(estimator)[:-1]:
+        X = step.transform(X)
+    return last, X
+
+
+def require_network(estimator):
+    """Return the fitted network estimator at the end of `estimator`; ValueError without one."""
+    last = network_estimator(estimator)
+    if last is None:
         raise ValueError(
             f"{type(estimator).__name__} holds no fitted network: fit a GalaxyClassifier, or what "
             f"ends in one, first."
         )
-    for step in steps:
-        X = step.transform(X)
-    return last, X
+    return last
 
 
 def network_estimator(estimator):

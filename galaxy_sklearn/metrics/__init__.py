@@ -6,11 +6,13 @@ from galaxy_sklearn.metrics._classification import (
     summarize_confusion_matrix,
     wilson_interval,
 )
+from galaxy_sklearn.metrics._clusters import cluster_accuracy
 from galaxy_sklearn.metrics._pseudo_label_health import pseudo_label_health
 from galaxy_sklearn.metrics._votes import vote_rmse
 
 __all__ = [
     "classification_summary",
+    "cluster_accuracy",
     "expected_calibration_error",
     "pseudo_label_health",
     "reliability_curve",

@@ -1,4 +1,4 @@
-"""Grad-CAM: which part of a galaxy decided."""
+"""Which part of a galaxy decided: Grad-CAM, by regions, and saliency, by pixels."""
 
 import textwrap
 
@@ -45,34 +45,100 @@ def grad_cam(estimator, X, *, target=None):
     ----------
     Selvaraju et al. (2017), ICCV, eqs. 1-2.
     """
-    maps, views, _ = _explain(estimator, X, target)
+    maps, views, _ = _explain("Grad-CAM", estimator, X, target)
     return maps, views
 
 
-def _explain(estimator, X, target):
-    """Return what `grad_cam` does, and for each image what is explained, to be read."""
+def saliency(estimator, X, *, target=None):
+    """Return how much the score of a class, or of an answer, changes with each pixel.
+
+    Parameters
+    ----------
+    estimator : fitted GalaxyClassifier or VoteFractionRegressor, or what ends in one
+        As in `grad_cam`, with any network.
+    X : array-like or ImageSequence of n_samples images
+        What the estimator takes; all are held in memory.
+    target : label or array-like of shape (n_samples,), default=None
+        As in `grad_cam`.
+
+    Returns
+    -------
+    maps : ndarray of shape (n_samples, height, width)
+        Largest of the bands' absolute gradients, over the largest of the image: 0..1, of the size
+        of the network's view.
+    views : ndarray of shape (n_samples, height, width, n_channels)
+        What the network saw, 0..1.
+
+    Raises
+    ------
+    ValueError
+        If the estimator holds no fitted network that predicts classes or votes, or a target is
+        not among the classes or answers.
+
+    References
+    ----------
+    Simonyan, Vedaldi & Zisserman (2014), ICLR workshop, section 3.
+    """
+    maps, views, _ = _explain("Saliency", estimator, X, target)
+    return maps, views
+
+
+def _explain(method, estimator, X, target):
+    """Return maps, views, and for each image what is explained, to be read."""
     last, X = split_pipeline(estimator, X)
     images = np.asarray(validate_images(last, X, reset=False))
     model = last.net_.module_
-    layer = getattr(model.network, "cam_layer", None)
-    if layer is None:
-        raise ValueError(
-            f"Grad-CAM needs a convolutional network with maps of the whole image; "
-            f"{type(model.network).__name__} has none."
-        )
-    codes, titles = _targets(last, images, target)
-    attr = import_optional("captum.attr", extra="inspect", feature="Grad-CAM")
-    explainer = attr.LayerGradCam(model.network, layer)
+    codes, titles = _targets(method, last, images, target)
+    attribute = _METHODS[method](model.network)
     parts = [slice(start, start + 32) for start in range(0, len(images), 32)]
-    maps, views = zip(*(_batch_maps(explainer, model, images[part], codes[part]) for part in parts))
-    maps, views = np.concatenate(maps), np.concatenate(views)
+    batches = (_batch_maps(attribute, model, images[part], codes[part]) for part in parts)
+    maps, views = (np.concatenate(one) for one in zip(*batches))
     highest = maps.max((1, 2), keepdims=True)
     low, high = np.percentile(views, [0.5, 99.8])
     views = ((views - low) / max(high - low, 1e-12)).clip(0, 1)
     return maps / np.where(highest > 0, highest, 1), views, titles
 
 
-def _targets(last, images, target):
+def _grad_cam_of(network):
+    """Return what gives maps (n, 1, height, width) of views and targets."""
+    layer = getattr(network, "cam_layer", None)
+    if layer is None:
+        raise ValueError(
+            f"Grad-CAM needs a convolutional network with maps of the whole image; "
+            f"{type(network).__name__} has none."
+        )
+    attr = import_optional("captum.attr", extra="inspect", feature="Grad-CAM")
+    explainer = attr.LayerGradCam(network, layer)
+
+    def attribute(seen, codes):
+        heat = explainer.attribute(seen, target=codes, relu_attributions=True)
+        if not _are_maps_of(heat, seen):
+            raise ValueError(
+                f"Grad-CAM needs one feature map an image, laid out as the image is; that of "
+                f"{type(network).__name__} has shape {tuple(heat.shape)} for images "
+                f"{tuple(seen.shape)}, as the tokens of a transformer do."
+            )
+        return heat
+
+    return attribute
+
+
+def _saliency_of(network):
+    """Return what gives maps (n, 1, height, width) of views and targets."""
+    attr = import_optional("captum.attr", extra="inspect", feature="Saliency")
+    explainer = attr.Saliency(network)
+
+    def attribute(seen, codes):
+        slopes = explainer.attribute(seen.requires_grad_(), target=codes, abs=True)
+        return slopes.amax(1, keepdim=True)
+
+    return attribute
+
+
+_METHODS = {"Grad-CAM": _grad_cam_of, "Saliency": _saliency_of}
+
+
+def _targets(method, last, images, target):
     """Return the number of the output to explain for each image, and what it is and says."""
     if hasattr(last, "classes_"):
         predicted, names, form = last.predict_proba(images), last.classes_.tolist(), ".0%"
@@ -81,7 +147,7 @@ def _targets(last, images, target):
         names = list(last.answers_ or range(last.n_outputs_))
     else:
         raise ValueError(
-            f"Grad-CAM explains classes or votes; {type(last).__name__} predicts neither."
+            f"{method} explains classes or votes; {type(last).__name__} predicts neither."
         )
     if target is None:
         codes = predicted.argmax(1)
@@ -93,7 +159,7 @@ def _targets(last, images, target):
         unknown = [one for one in wanted if one not in known]
         if unknown:
             what = "classes" if hasattr(last, "classes_") else "answers"
-            raise ValueError(f"Grad-CAM: {unknown[0]!r} is not among the {what} {names}.")
+            raise ValueError(f"{method}: {unknown[0]!r} is not among the {what} {names}.")
         codes = np.array([known[one] for one in wanted])
     values = predicted[np.arange(len(images)), codes]
     titles = [
@@ -103,19 +169,13 @@ def _targets(last, images, target):
     return codes, titles
 
 
-def _batch_maps(explainer, model, images, codes):
-    """Return maps and views of one batch; raise ValueError where maps are none of the images."""
+def _batch_maps(attribute, model, images, codes):
+    """Return maps and views of one batch."""
     device = model.mean.device
     raw = torch.from_numpy(np.ascontiguousarray(images)).to(device)
     seen = model.plain_view(model.standardise(raw, torch.contiguous_format))
     codes = torch.from_numpy(codes).to(device)
-    heat = explainer.attribute(seen, target=codes, relu_attributions=True).detach().float()
-    if not _are_maps_of(heat, seen):
-        raise ValueError(
-            f"Grad-CAM needs one feature map an image, laid out as the image is; that of "
-            f"{type(model.network).__name__} has shape {tuple(heat.shape)} for images "
-            f"{tuple(seen.shape)}, as the tokens of a transformer do."
-        )
+    heat = attribute(seen, codes).detach().float()
     heat = torch.nn.functional.interpolate(
         heat, seen.shape[2:], mode="bilinear", align_corners=False
     )
@@ -129,8 +189,65 @@ def _are_maps_of(heat, seen):
     return 1 / _SKEW < height / width < _SKEW
 
 
-class GradCamDisplay:
-    """Galaxies with the parts that decided drawn over them.
+class ExplanationDisplay:
+    """Galaxies above what decided; subclasses say how that is found.
+
+    Parameters
+    ----------
+    maps : ndarray of shape (n_samples, height, width)
+        0..1.
+    views : ndarray of shape (n_samples, height, width, n_channels)
+        0..1.
+    titles : sequence of str, default=None
+        One above each galaxy.
+
+    Attributes
+    ----------
+    figure_ : matplotlib Figure
+        The picture.
+    axes_ : ndarray of matplotlib Axes
+        Two rows: galaxies, and maps.
+    """
+
+    _METHOD = None
+    _OPACITY = 1.0  # of the maps over the galaxies
+
+    def __init__(self, maps, views, *, titles=None):
+        self.maps = maps
+        self.views = views
+        self.titles = titles
+
+    @classmethod
+    def from_estimator(cls, estimator, X, *, target=None):
+        """Explain and draw; parameters and errors are those of the function.
+
+        Above each galaxy stand the class or answer explained and its predicted share.
+        """
+        maps, views, titles = _explain(cls._METHOD, estimator, X, target)
+        return cls(maps, views, titles=titles).plot()
+
+    def plot(self):
+        """Draw the panel; return the display."""
+        pyplot = import_optional("matplotlib.pyplot", extra="inspect", feature="Drawing")
+        n = len(self.maps)
+        self.figure_, self.axes_ = pyplot.subplots(
+            2, n, figsize=(max(1.5 * n, 2.6), 3.6), squeeze=False, layout="constrained"
+        )
+        for column, (heat, view) in enumerate(zip(self.maps, self.views)):
+            picture = view if view.shape[-1] == 3 else view[..., :1].repeat(3, -1)
+            for row in (0, 1):
+                self.axes_[row, column].imshow(picture)
+                self.axes_[row, column].set_axis_off()
+            scale = {"cmap": "inferno", "vmin": 0, "vmax": 1}
+            shown = self.axes_[1, column].imshow(heat, alpha=self._OPACITY, **scale)
+            if self.titles is not None:
+                self.axes_[0, column].set_title(self.titles[column], fontsize=8)
+        self.figure_.colorbar(shown, ax=self.axes_[:, -1], label="weight", shrink=0.8)
+        return self
+
+
+class GradCamDisplay(ExplanationDisplay):
+    """Galaxies with the parts that decided drawn over them, by `grad_cam`; see that.
 
     Parameters
     ----------
@@ -149,34 +266,28 @@ class GradCamDisplay:
         Two rows: galaxies, and galaxies with maps.
     """
 
-    def __init__(self, maps, views, *, titles=None):
-        self.maps = maps
-        self.views = views
-        self.titles = titles
+    _METHOD = "Grad-CAM"
+    _OPACITY = 0.55
 
-    @classmethod
-    def from_estimator(cls, estimator, X, *, target=None):
-        """Explain and draw; see `grad_cam` for the parameters and errors.
 
-        Above each galaxy stand the class or answer explained and its predicted share.
-        """
-        maps, views, titles = _explain(estimator, X, target)
-        return cls(maps, views, titles=titles).plot()
+class SaliencyDisplay(ExplanationDisplay):
+    """Galaxies above the pixels that decided, by `saliency`; see that.
 
-    def plot(self):
-        """Draw the panel; return the display."""
-        pyplot = import_optional("matplotlib.pyplot", extra="inspect", feature="Drawing")
-        n = len(self.maps)
-        self.figure_, self.axes_ = pyplot.subplots(
-            2, n, figsize=(max(1.5 * n, 2.6), 3.6), squeeze=False, layout="constrained"
-        )
-        for column, (heat, view) in enumerate(zip(self.maps, self.views)):
-            picture = view if view.shape[-1] == 3 else view[..., :1].repeat(3, -1)
-            for row in (0, 1):
-                self.axes_[row, column].imshow(picture)
-                self.axes_[row, column].set_axis_off()
-            shown = self.axes_[1, column].imshow(heat, cmap="inferno", alpha=0.55, vmin=0, vmax=1)
-            if self.titles is not None:
-                self.axes_[0, column].set_title(self.titles[column], fontsize=8)
-        self.figure_.colorbar(shown, ax=self.axes_[:, -1], label="weight", shrink=0.8)
-        return self
+    Parameters
+    ----------
+    maps : ndarray of shape (n_samples, height, width)
+        From `saliency`.
+    views : ndarray of shape (n_samples, height, width, n_channels)
+        From `saliency`.
+    titles : sequence of str, default=None
+        One above each galaxy.
+
+    Attributes
+    ----------
+    figure_ : matplotlib Figure
+        The picture.
+    axes_ : ndarray of matplotlib Axes
+        Two rows: galaxies, and maps.
+    """
+
+    _METHOD = "Saliency"
