@@ -97,7 +97,8 @@ def test_feature_maps_are_what_the_layers_give(fitted, corners):
     np.testing.assert_allclose(maps[first], expected, rtol=1e-4, atol=1e-4)
     assert list(feature_maps(fitted, X[:2], layers=[first])) == [first]
     display = FeatureMapsDisplay.from_estimator(fitted, X[:2], n_maps=3)
-    assert display.axes_.shape == (2 * len(maps), 4)
+    assert display.axes_.shape == (2 * min(len(maps), 5), 4)
+    assert display.rows[0][0] == first
     shown = int(display.axes_[0, 1].get_xlabel())
     assert maps[first][0, :, :, shown].std() > 0
     with pytest.raises(ValueError, match="SimpleCNN has no layer 'nothing'; its first conv"):

@@ -8,6 +8,7 @@ from galaxy_sklearn.inspection._fitted import require_network, split_pipeline
 from galaxy_sklearn.inspection._galleries import PictureRows
 
 _AT_ONCE = 32  # images
+_DRAWN = 5  # layers
 
 
 def feature_maps(estimator, X, *, layers=None):
@@ -129,7 +130,7 @@ class FeatureMapsDisplay(PictureRows):
         X : array-like or ImageSequence of n_samples images
             A few; each has a row for each layer.
         layers : sequence of str, default=None
-            See `feature_maps`.
+            See `feature_maps`; None is the first convolution, the last, and up to three between.
         n_maps : int, default=8
             Maps of each layer, the same for all images; the number of each stands below.
 
@@ -144,6 +145,11 @@ class FeatureMapsDisplay(PictureRows):
         ValueError
             As `feature_maps`.
         """
+        if layers is None:
+            network = require_network(estimator).net_.module_.network
+            names = [name for name, _ in convolutions(network)]
+            places = np.linspace(0, len(names) - 1, min(len(names), _DRAWN))
+            layers = [names[place] for place in places.round().astype(int)]
         maps, views = _maps_and_views(estimator, X, layers)
         views = np.concatenate(views)
         if views.shape[-1] != 3:
