@@ -105,6 +105,10 @@ def test_feature_maps_are_what_the_layers_give(fitted, corners):
         feature_maps(fitted, X[:2], layers=["nothing"])
     with pytest.raises(ValueError, match="layer 'classifier' gives no maps"):
         feature_maps(fitted, X[:2], layers=["classifier"])
+    linear = GalaxyClassifier("linear", augmentation=None, max_epochs=1).fit(*corners)
+    for draw in (feature_maps, FeatureMapsDisplay.from_estimator):
+        with pytest.raises(ValueError, match="Linear has no convolution"):
+            draw(linear, X[:2])
 
 
 @pytest.mark.parametrize("network", ["simple_cnn", "galaxynet"])

@@ -33,7 +33,8 @@ def feature_maps(estimator, X, *, layers=None):
     Raises
     ------
     ValueError
-        If the estimator holds no fitted network, a layer is not in it, or one gives no maps.
+        If the estimator holds no fitted network, a layer is not in it, or one gives no maps; if
+        `layers` is None and there is no convolution.
 
     References
     ----------
@@ -47,7 +48,7 @@ def _maps_and_views(estimator, X, layers):
     last, X = split_pipeline(estimator, X)
     images = np.asarray(validate_images(last, X, reset=False))
     model = last.net_.module_
-    names = [name for name, _ in convolutions(model.network)] if layers is None else list(layers)
+    names = _all_convolutions(model.network) if layers is None else list(layers)
     kept = {name: [] for name in names}
     hooks = [
         _layer(model.network, name).register_forward_hook(_keeper(kept[name])) for name in kept
@@ -74,6 +75,13 @@ def convolutions(network):
         for name, module in network.named_modules()
         if isinstance(module, torch.nn.Conv2d) or hasattr(module, "filters")
     ]
+
+
+def _all_convolutions(network):
+    names = [name for name, _ in convolutions(network)]
+    if not names:
+        raise ValueError(f"{type(network).__name__} has no convolution: name its layers.")
+    return names
 
 
 def _layer(network, name):
@@ -146,8 +154,7 @@ class FeatureMapsDisplay(PictureRows):
             As `feature_maps`.
         """
         if layers is None:
-            network = require_network(estimator).net_.module_.network
-            names = [name for name, _ in convolutions(network)]
+            names = _all_convolutions(require_network(estimator).net_.module_.network)
             places = np.linspace(0, len(names) - 1, min(len(names), _DRAWN))
             layers = [names[place] for place in places.round().astype(int)]
         maps, views = _maps_and_views(estimator, X, layers)
