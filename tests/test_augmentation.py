@@ -7,7 +7,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shapes import make_shapes
 
+from galaxy_sklearn import GalaxyClassifier
 from galaxy_sklearn.augmentation import GalaxyAugmentation, RotatedViews, View, prediction_views
 from galaxy_sklearn.augmentation._views import central_view
 from galaxy_sklearn.augmentation._warp import warp
@@ -151,3 +153,26 @@ def test_the_views_of_the_challenge_s_winner():
 def test_other_views_are_refused(tta):
     with pytest.raises(ValueError, match='tta must be None, "d4", positive fields'):
         prediction_views(tta)
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+def test_views_that_keep_the_sides_are_the_same_where_these_are_equal(turns, mirror):
+    images = torch.rand(2, 3, 16, 16)
+    view = View(quarter_turns=turns, mirror=mirror, angle=30.0)
+    exact = view.turn(central_view(images, (16, 16), 0.6, view.angle))
+    kept = view.keeping_sides((16, 20))
+    resampled = kept.turn(central_view(images, (16, 16), 0.6, kept.angle))
+    torch.testing.assert_close(resampled, exact, atol=1e-5, rtol=0)
+    assert view.keeping_sides((16, 16)) == view
+
+
+def test_the_square_s_symmetries_of_images_that_are_none():
+    X, y = make_shapes(60)
+    model = GalaxyClassifier("linear", augmentation=None, max_epochs=20, random_state=0)
+    model.fit(X[:, :, 2:-2], y)
+    plain = model.predict_proba(X[:, :, 2:-2])
+    turned = model.set_params(tta="d4").predict_proba(X[:, :, 2:-2])
+    by_angle = model.set_params(tta=RotatedViews(4)).predict_proba(X[:, :, 2:-2])
+    np.testing.assert_allclose(turned, by_angle, atol=1e-3)
+    assert np.abs(turned - plain).max() > 1e-3

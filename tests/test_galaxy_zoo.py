@@ -301,6 +301,32 @@ def test_cuts_of_one_s_own():
     assert scheme_names() == ["walmsley2022", "zhu2019", "zhu2019_strict", "zhu2019_table"]
 
 
+def test_a_fraction_that_equals_a_cut_is_not_at_the_mercy_of_rounding():
+    signs = {"at least": ">=", "more": ">", "at most": "<=", "less": "<"}
+    scheme = {name: [f"how-rounded_round {sign} 0.5"] for name, sign in signs.items()}
+    rows = []
+    for volunteers in range(20, 62, 2):
+        for smooth in range(volunteers // 2, volunteers + 1):
+            row = np.zeros(37)
+            row[0], row[1] = smooth, volunteers - smooth
+            part = KAGGLE.question_slices[KAGGLE.question_index("how-rounded")]
+            row[part.start], row[part.start + 1] = volunteers // 2, smooth - volunteers // 2
+            rows.append(row)
+    path = convert_votes(rows, tree=KAGGLE, source="counts", target="path")
+    assert (path[:, KAGGLE.answer_index("how-rounded_round")] < 0.5).any()  # by 1e-16
+    masks = sample_masks(path, scheme=scheme, kind="path")
+    assert masks["at least"].all()
+    assert masks["at most"].all()
+    assert not masks[["more", "less"]].any(axis=None)
+
+
+def test_unknown_votes_pass_no_cut_on_their_number():
+    scheme = {"few": ["votes(bar) < 5"]}
+    votes = np.full((1, 37), np.nan)
+    for settings in ({"kind": "counts"}, {"kind": "path", "n_votes": 40}):
+        assert not sample_masks(votes, scheme=scheme, **settings).any(axis=None)
+
+
 def test_the_populations_of_walmsley_2022_need_enough_votes():
     counts = np.zeros((2, 34))
     for answer, n in {

@@ -25,6 +25,7 @@ from galaxy_sklearn import GalaxyClassifier, recipes
 from galaxy_sklearn.datasets import make_galaxies, sky_groups
 from galaxy_sklearn.exceptions import MissingDependencyError
 from galaxy_sklearn.model_selection import OptunaSearchCV, search_space
+from galaxy_sklearn.model_selection._spaces import _choices
 from galaxy_sklearn.neural_network import VoteFractionRegressor
 from galaxy_sklearn.preprocessing import CLAHE, MorphologicalOpening, Resize
 from galaxy_sklearn.semi_supervised import PseudoLabelClassifier
@@ -134,10 +135,21 @@ def test_a_study_in_a_database_goes_on(tmp_path):
 
     first = OptunaSearchCV(Parabola(), SPACE, n_trials=8, cv=2, study=study()).fit(ROWS, LABELS)
     second = OptunaSearchCV(Parabola(), SPACE, n_trials=3, cv=2, study=study()).fit(ROWS, LABELS)
-    assert len(study().trials) == 11
+    assert len(study().trials) == 12  # the best of the first once more
     assert second.cv_results_["params"][0] == first.best_params_
     assert second.best_score_ >= first.best_score_
-    assert len(second.cv_results_["params"]) == 3
+    assert len(second.cv_results_["params"]) == 4
+    elsewhere = {**SPACE, "x": FloatDistribution(-9.0, -8.0)}
+    third = OptunaSearchCV(Parabola(), elsewhere, n_trials=2, cv=2, study=study())
+    third.fit(ROWS, LABELS)
+    assert all(one["x"] <= -8 for one in third.cv_results_["params"])
+    assert len(third.cv_results_["params"]) == 2
+
+
+def test_choices_have_the_same_names_in_every_process():
+    names = [list(_choices("augmentation", [None, lambda images: images])) for _ in range(2)]
+    assert names[0] == names[1] == ["0: None", names[0][1]]
+    assert " at 0x" not in names[0][1]
 
 
 def test_groups_reach_the_splitter_and_weights_the_estimator():

@@ -137,3 +137,14 @@ def test_distributions_refuse_in_one_sentence():
 def test_faulty_concentrations_are_named(concentrations, message):
     with pytest.raises(ValueError, match=message):
         VoteDistribution("gz2", concentrations)
+
+
+def test_kinds_and_numbers_that_there_are_not():
+    votes = VoteDistribution("gz2", np.ones((2, 37)))
+    for ask in (votes.mean, lambda kind: votes.sample(2, kind=kind)):
+        with pytest.raises(ValueError, match="kind='path' or 'conditional'.*got 'Conditional'"):
+            ask(kind="Conditional")
+    for number in (-5, np.inf):
+        for kind in ("path", "conditional"):
+            with pytest.raises(ValueError, match="n_votes that are finite and not negative"):
+                votes.interval(0.9, kind=kind, n_votes=number)

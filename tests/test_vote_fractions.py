@@ -311,6 +311,16 @@ def test_predicted_classes_are_those_of_clean_samples(galaxies):
         assert set(model.predict_class(X).dropna()) <= known
 
 
+def test_conditional_fractions_of_free_outputs_sum_to_one(galaxies):
+    X, conditional, X_test, _ = galaxies
+    model = small(output="sigmoid", max_steps=20).fit(X, path(SMALL, conditional))
+    predicted = model.predict(X_test, kind="conditional")
+    check_votes(predicted, tree=SMALL, kind="conditional", tolerance=1e-6)
+    first, means = SMALL.question_slices[1], model.predict(X_test)
+    expected = means[:, first] / means[:, first].sum(1, keepdims=True)
+    np.testing.assert_allclose(predicted[:, first], expected, rtol=1e-5)
+
+
 def test_predictions_have_the_populations_of_galaxy_zoo_decals():
     tree = load_tree("gz_decals_dr5")
     X, conditional = planted(60, tree)

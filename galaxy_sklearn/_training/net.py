@@ -312,7 +312,7 @@ class TrainingNet(NeuralNet):
         self.module_.eval()
         images = self.module_.standardise(to_tensor(batch, self.device), self.layout)
         total, seen, drawn = 0, None, None
-        for view in views:
+        for view in (view.keeping_sides(self.module_.size) for view in views):
             if (view.scale, view.angle) != drawn:
                 drawn = view.scale, view.angle
                 seen = self.module_.plain_view(images, *drawn)

@@ -4,9 +4,6 @@ import numpy as np
 import torch
 from torch import nn
 
-_START = (
-    0.1  # added before rectifying, as the biases of Dieleman's last layer: no output is born dead
-)
 _LEAK = 0.01
 _REACH = 8.0  # concentrations lie between exp(-8) and exp(8)
 

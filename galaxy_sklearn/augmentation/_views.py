@@ -28,6 +28,13 @@ class View(NamedTuple):
     mirror: bool = False
     angle: float = 0.0
 
+    def keeping_sides(self, size):
+        """Return the view that leaves images of (height, width) so: quarter turns are resampled."""
+        if size[0] == size[1] or self.quarter_turns % 2 == 0:
+            return self
+        angle = -90.0 * self.quarter_turns if self.mirror else 90.0 * self.quarter_turns
+        return self._replace(angle=self.angle + angle, quarter_turns=0)
+
     def turn(self, images):
         """Return `images` (n, n_channels, height, width) mirrored and quarter-turned, exactly."""
         if self.mirror:

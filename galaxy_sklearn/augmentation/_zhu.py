@@ -34,7 +34,9 @@ def rotate_hue(images, turns):
 class ColourJitter:
     """Change brightness, contrast, saturation and hue, each image by its own amounts.
 
-    Saturation and hue need three bands; others are left as they are.
+    What `ScaleJitterCrop` and others end with, and a part for an augmentation of your own; by
+    itself it takes no view of an image, which the `augmentation` of a classifier has to. Saturation
+    and hue need three bands; others are left as they are.
 
     Parameters
     ----------

@@ -12,6 +12,7 @@ from galaxy_sklearn.galaxy_zoo._load import as_tree, resource
 from galaxy_sklearn.galaxy_zoo._votes import TOLERANCE, checked_values, sum_by_question
 
 _COMPARE = {">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt}
+_ROUNDING = {">=": -1e-9, ">": 1e-9, "<=": 1e-9, "<": -1e-9}  # of fractions that equal the cut
 _CUT = re.compile(r"^(?P<what>.+?)\s*(?P<sign>>=|<=|>|<)\s*(?P<value>[0-9.eE+-]+)$")
 
 
@@ -40,6 +41,11 @@ def _scheme(scheme):
     return None, dict(scheme), {}
 
 
+def kind_of(scheme):
+    """Return the kind of fractions that a scheme is written for; None for one of one's own."""
+    return _scheme(scheme)[0]
+
+
 def _expand(cuts, where):
     """Replace the names of shared cuts by the cuts."""
     for cut in cuts:
@@ -61,7 +67,7 @@ class _Cutter:
         elif n_votes is not None:
             asked = sum_by_question(tree, convert_array(tree, values, kind, "path"))
             volunteers = np.broadcast_to(np.reshape(n_votes, (-1, 1)), (len(asked), 1))
-            self.votes = np.multiply(asked, volunteers, out=np.zeros_like(asked), where=asked > 0)
+            self.votes = np.multiply(asked, volunteers, out=asked.copy(), where=asked > 0)
 
     def cut(self, text):
         match = _CUT.match(text)
@@ -73,7 +79,8 @@ class _Cutter:
                 f"got {text!r}."
             ) from None
         with np.errstate(invalid="ignore"):
-            return _COMPARE[match["sign"]](self._quantity(match["what"]), value)
+            limit = value + _ROUNDING[match["sign"]]
+            return _COMPARE[match["sign"]](self._quantity(match["what"]), limit)
 
     def _quantity(self, what):
         if what.startswith("votes(") and what.endswith(")"):
@@ -119,7 +126,8 @@ def sample_masks(
     Returns
     -------
     DataFrame of bool of shape (n_samples, n_classes)
-        Rows as in `votes`. A cut on a fraction that is not known does not hold.
+        Rows as in `votes`. A cut on a fraction or a number of votes that is not known does not
+        hold. Fractions within 1e-9 of a cut, from counts such as 15 of 30, are equal to it.
 
     Raises
     ------

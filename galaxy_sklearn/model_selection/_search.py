@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 
 from galaxy_sklearn._optional import import_optional
 from galaxy_sklearn._validation import POSITIVE, POSITIVE_INT, BaseSearchCV, HasMethods
-from galaxy_sklearn.model_selection._spaces import asker
+from galaxy_sklearn.model_selection._spaces import asker, holds
 
 
 class OptunaSearchCV(BaseSearchCV):
@@ -36,7 +36,8 @@ class OptunaSearchCV(BaseSearchCV):
     study : optuna.study.Study or None, default=None
         A study that maximises one value, to go on with: one with a sampler of the user's choice,
         or one in a database, which survives a kill and which several processes may share. Its best
-        parameters so far are tried first. None begins a new one with Optuna's sampler of
+        parameters so far, if `param_distributions` has them, are tried once more before the
+        `n_trials`. None begins a new one with Optuna's sampler of
         tree-structured Parzen estimators.
     scoring : str, callable, list, tuple or dict, default=None
         One score or several, as in scikit-learn; None is the estimator's own.
@@ -140,10 +141,10 @@ class OptunaSearchCV(BaseSearchCV):
         self._require_lasting_folds()
         if self.n_trials is None and self.timeout is None:
             raise ValueError("OptunaSearchCV needs n_trials or timeout; both are None.")
-        self.study_ = self._begin(optuna)
+        self.study_, n_again = self._begin(optuna)
         at_a_time = max(1, effective_n_jobs(self.n_jobs) // self.n_splits_)
         end = np.inf if self.timeout is None else monotonic() + self.timeout
-        n_left = np.inf if self.n_trials is None else self.n_trials
+        n_left = np.inf if self.n_trials is None else self.n_trials + n_again
         failures = []
         while True:
             now = int(min(at_a_time, n_left))
@@ -165,22 +166,27 @@ class OptunaSearchCV(BaseSearchCV):
             )
 
     def _begin(self, optuna):
+        """Return the study, and how many of its trials are to be tried again."""
         if self.study is None:
             seed = self.random_state
             if seed is not None:  # without one, NumPy's global generator stays as it is
                 seed = int(check_random_state(seed).randint(2**31 - 1))
             with _quiet(optuna):
                 sampler = optuna.samplers.TPESampler(seed=seed)
-                return optuna.create_study(direction="maximize", sampler=sampler)
+                return optuna.create_study(direction="maximize", sampler=sampler), 0
         directions = [one.name for one in self.study.directions]
         if directions != ["MAXIMIZE"]:
             raise ValueError(
                 f"OptunaSearchCV needs a study that maximises one value; got one with the "
                 f"directions {directions}."
             )
-        if self.study.get_trials(states=[optuna.trial.TrialState.COMPLETE]):
-            self.study.enqueue_trial(self.study.best_params)
-        return self.study
+        if not self.study.get_trials(states=[optuna.trial.TrialState.COMPLETE]):
+            return self.study, 0
+        best, space = self.study.best_params, self.param_distributions
+        if isinstance(space, dict) and not holds(space, best):
+            return self.study, 0
+        self.study.enqueue_trial(best)
+        return self.study, 1
 
     def _try(self, asked, evaluate_candidates, optuna):
         """Score some trials, tell the study, and return what scikit-learn said if all failed."""

@@ -1,5 +1,6 @@
 """What to search: proposals for this package's estimators, and how trials draw from them."""
 
+import re
 from functools import partial
 from numbers import Real
 
@@ -8,6 +9,7 @@ import numpy as np
 from galaxy_sklearn._optional import import_optional
 from galaxy_sklearn.preprocessing import CLAHE, MorphologicalOpening
 
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _PLAIN = (type(None), bool, int, float, str)  # what Optuna stores as a choice
 
 
@@ -129,6 +131,21 @@ def asker(optuna, space):
     return ask
 
 
+def holds(space, params):
+    """Tell whether a space, a dict of distributions and lists, has these parameters of a trial."""
+    return set(space) == set(params) and all(
+        _has(name, values, params[name]) for name, values in space.items()
+    )
+
+
+def _has(name, values, value):
+    if _is_list(values):
+        return value in _choices(name, values)
+    if hasattr(values, "choices"):
+        return value in values.choices
+    return values.low <= value <= values.high
+
+
 def _ask_function(space, failed, study):
     trial = study.ask()
     try:
@@ -155,4 +172,5 @@ def _choices(name, values):
         raise ValueError(f"OptunaSearchCV got an empty list for {name!r}.")
     if all(isinstance(one, _PLAIN) for one in values):
         return {one: one for one in values}
-    return {f"{number}: {one}": one for number, one in enumerate(values)}
+    texts = (_ADDRESS.sub("", str(one)) for one in values)  # the same in every process
+    return {f"{number}: {text}": one for number, (text, one) in enumerate(zip(texts, values))}

@@ -6,9 +6,16 @@ from sklearn.utils import check_random_state
 
 from galaxy_sklearn.galaxy_zoo._convert import convert_array
 from galaxy_sklearn.galaxy_zoo._load import as_tree
+from galaxy_sklearn.galaxy_zoo._tree import KINDS
 from galaxy_sklearn.galaxy_zoo._votes import sum_by_question
 
 _BLOCK = 2_000_000  # sampled values held at a time
+
+
+def _require(method, kind, kinds):
+    if kind not in kinds:
+        known = " or ".join(map(repr, kinds))
+        raise ValueError(f"VoteDistribution.{method} takes kind={known}; got {kind!r}.")
 
 
 class VoteDistribution:
@@ -65,7 +72,13 @@ class VoteDistribution:
         ----------
         kind : {"path", "conditional"}, default="path"
             What to return; see `galaxy_sklearn.galaxy_zoo.convert_votes`.
+
+        Raises
+        ------
+        ValueError
+            If `kind` is unknown.
         """
+        _require("mean", kind, ("path", "conditional"))
         shares = self.concentrations / self._totals()
         return convert_array(self.tree, shares, "conditional", kind)
 
@@ -97,12 +110,10 @@ class VoteDistribution:
         Raises
         ------
         ValueError
-            If `coverage` is not between 0 and 1, `kind` is unknown, or `n_votes` has another shape.
+            If `coverage` is not between 0 and 1, `kind` is unknown, or `n_votes` has another
+            shape, or is negative or infinite.
         """
-        if kind not in ("conditional", "path"):
-            raise ValueError(
-                f"VoteDistribution.interval takes kind='path' or 'conditional'; got {kind!r}."
-            )
+        _require("interval", kind, ("path", "conditional"))
         if not 0 < coverage < 1:
             raise ValueError(f"VoteDistribution.interval needs 0 < coverage < 1; got {coverage!r}.")
         tails = (1 - coverage) / 2, (1 + coverage) / 2
@@ -128,6 +139,11 @@ class VoteDistribution:
             raise ValueError(
                 f"VoteDistribution holds {len(self)} galaxies and got n_votes of shape "
                 f"{np.shape(n_votes)}."
+            )
+        if (votes < 0).any() or np.isinf(votes).any():
+            raise ValueError(
+                "VoteDistribution takes n_votes that are finite and not negative; None is "
+                "endlessly many."
             )
         votes = np.round(np.nan_to_num(votes))
         return np.broadcast_to(votes, (len(self), votes.shape[1])).astype(np.int64)
@@ -167,8 +183,10 @@ class VoteDistribution:
         Raises
         ------
         ValueError
-            If counts are asked for without `n_votes`, or `n_votes` has another shape.
+            If counts are asked for without `n_votes`; if `kind` is unknown; if `n_votes` has
+            another shape, or is negative or infinite.
         """
+        _require("sample", kind, KINDS)
         random = check_random_state(random_state)
         shape = (n_draws, *self.concentrations.shape)
         # The smallest double keeps 0/0 away where all draws of a question underflow.

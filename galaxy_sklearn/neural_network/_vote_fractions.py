@@ -18,7 +18,7 @@ from galaxy_sklearn._validation import (
     validate_sample_weight,
 )
 from galaxy_sklearn.galaxy_zoo._convert import convert_array
-from galaxy_sklearn.galaxy_zoo._samples import clean_samples
+from galaxy_sklearn.galaxy_zoo._samples import clean_samples, kind_of
 from galaxy_sklearn.galaxy_zoo._tree import KINDS, DecisionTree
 from galaxy_sklearn.metrics._votes import vote_rmse
 from galaxy_sklearn.neural_network._base import ImageNetEstimator
@@ -394,7 +394,8 @@ restart_scores_, history_, net_
             Images of the shape and pixel kind seen in `fit`.
         kind : {"path", "conditional"}, default="path"
             Path-weighted fractions, of all volunteers, or conditional ones, of those asked the
-            question; see `galaxy_sklearn.galaxy_zoo.convert_votes`. With a tree only.
+            question; see `galaxy_sklearn.galaxy_zoo.convert_votes`. With a tree only. Outputs
+            that keep no sum rules are divided by their sum over the question.
 
         Returns
         -------
@@ -416,7 +417,10 @@ restart_scores_, history_, net_
         means = self._means(self._outputs(X))
         if self._flat_targets:
             return means[:, 0]
-        return means if kind == "path" else convert_array(tree_of(self), means, "path", kind)
+        if kind == "path":
+            return means
+        source = "path" if self.output == "tree" else "counts"  # which need not sum to anything
+        return convert_array(tree_of(self), np.clip(means, 0, None), source, kind)
 
     @available_if(has_tree)
     def predict_class(self, X, scheme="zhu2019"):
@@ -442,10 +446,10 @@ restart_scores_, history_, net_
         ValueError
             As in `clean_samples` and `predict`.
         """
-        votes = np.clip(self.predict(X), 0, None)
-        return clean_samples(
-            votes, scheme=scheme, tree=tree_of(self), n_votes=np.inf, tolerance=np.inf
-        )
+        kind = kind_of(scheme) or "path"
+        votes = np.clip(self.predict(X, kind=kind), 0, None)
+        settings = {"tree": tree_of(self), "n_votes": np.inf, "tolerance": np.inf}
+        return clean_samples(votes, scheme=scheme, kind=kind, **settings)
 
     @available_if(has_distribution)
     def predict_distribution(self, X):
