@@ -337,6 +337,39 @@ def test_evaluate_reports(model, folder, capsys):
     assert "confusion matrix, rows are true: long, ring, round" in shown
 
 
+def test_evaluate_leaves_out_what_a_model_may_leave_blank(model, folder, tmp_path, capsys):
+    some = tmp_path / "some"
+    shutil.copytree(folder, some)
+    files = sorted(some.rglob("*.png"))
+    for file in files[:2]:
+        file.write_bytes(b"no image")
+    pipeline = joblib.load(model)
+    pipeline[0].set_params(on_error="blank")
+    joblib.dump(pipeline, tmp_path / "blank.joblib")
+    assert main(["evaluate", str(tmp_path / "blank.joblib"), str(some), "--no-progress"]) == 0
+    shown = capsys.readouterr().out
+    assert f"left out 2 of {len(files)} images; the first is {str(files[0])!r}" in shown
+    assert f" {len(files) - 2}\n" in shown
+    assert main(["evaluate", str(model), str(some), "--no-progress"]) == 1
+
+
+def test_predict_gives_a_missing_file_a_row_and_hidden_ones_none(model, folder, tmp_path, capsys):
+    there = sorted(folder.rglob("*.png"))[0]
+    (tmp_path / "table.csv").write_text(f"file\n{there}\nlost.png\n")
+    output = str(tmp_path / "out.csv")
+    arguments = ["predict", str(model), str(tmp_path / "table.csv"), "--file-column", "file"]
+    assert main([*arguments, "--output", output, "--no-progress"]) == 0
+    table = pd.read_csv(output)
+    assert table["class"].isna().tolist() == [False, True]
+    assert "2 images, 1 of them without a class" in capsys.readouterr().out
+    some = tmp_path / "some"
+    for place in ("a", ".ipynb_checkpoints", "__MACOSX"):
+        (some / place).mkdir(parents=True)
+        shutil.copy(there, some / place / "0.png")
+    assert main(["predict", str(model), str(some), "--output", output, "--no-progress"]) == 0
+    assert pd.read_csv(output)["file"].tolist() == [str(some / "a" / "0.png")]
+
+
 def test_evaluate_takes_a_catalogue(model, folder, tmp_path, capsys):
     files = sorted(folder.rglob("*.png"))
     frame = pd.DataFrame({"name": [str(f) for f in files], "type": [f.parent.name for f in files]})
@@ -363,6 +396,12 @@ def test_evaluate_takes_a_catalogue(model, folder, tmp_path, capsys):
         (["predict", "{model}", "no.csv"], "there is no file or folder 'no.csv'"),
         (["predict", "{model}", "{rows}"], "a catalogue needs --file-column or --id-column"),
         (["predict", "{model}", "{rows}", "{folder}"], "must be given alone"),
+        (["predict", "{model}", "{folder}", "--id-column", "id"], "are for a catalogue"),
+        (
+            ["predict", "{model}", "{rows}", "--file-column", "file", "--output", "{rows}"],
+            "is read too, and would be lost",
+        ),
+        (["train", "{rows}", "--output", "{rows}"], "is read too, and would be lost"),
         (["predict", "{model}", "{folder}", "--output", "{empty}"], "must end in .csv or"),
         (["predict", "{model}", "{folder}", "--output", "{table}"], "is a folder; give the name"),
         (["train", "{folder}", "--output", "{empty}"], "is a folder; give the name of a file"),

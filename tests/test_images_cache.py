@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
+import zipfile
 
 import numpy as np
 import pytest
@@ -307,3 +308,56 @@ def test_killed_while_writing(tmp_path, paths, pixels):
     again = start_writer(paths, out)
     assert result_of(again) == pixels.sum(dtype=np.int64)
     assert len(entries(out)) == 1
+
+
+def test_a_file_put_in_the_place_of_another_is_decoded_again(tmp_path):
+    images = np.random.default_rng(0).integers(0, 255, (2, 8, 8, 3)).astype(np.uint8)
+    file, other = tmp_path / "a.tiff", tmp_path / "b.tiff"  # of one size
+    Image.fromarray(images[0]).save(file)
+    Image.fromarray(images[1]).save(other)
+    stat = os.stat(file)
+    os.utime(other, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert (
+        ImageSequence.from_files([file]).cache(tmp_path / "cache")[0].tolist() == images[0].tolist()
+    )
+    os.replace(other, file)
+    assert os.stat(file).st_mtime_ns == stat.st_mtime_ns
+    assert (
+        ImageSequence.from_files([file]).cache(tmp_path / "cache")[0].tolist() == images[1].tolist()
+    )
+
+
+def test_an_archive_put_in_the_place_of_an_open_one_is_opened_again(tmp_path):
+    images = np.zeros((2, 8, 8, 3), np.uint8)
+    images[1] = 200
+    for name, image in zip("ab", images):
+        Image.fromarray(image).save(tmp_path / "0.png")
+        with zipfile.ZipFile(tmp_path / f"{name}.zip", "w") as archive:
+            archive.write(tmp_path / "0.png", "0.png")
+    sequence = ImageSequence.from_zip(tmp_path / "a.zip")
+    assert sequence.read().max() == 0
+    os.replace(tmp_path / "b.zip", tmp_path / "a.zip")
+    assert sequence.cache(tmp_path / "cache")[0].min() == 200
+    assert sequence.read().min() == 200
+
+
+def test_a_map_that_may_be_written_to_is_known_by_its_pixels(tmp_path):
+    pixels = np.lib.format.open_memmap(tmp_path / "m.npy", "w+", np.uint8, (3, 4, 4, 3))
+    sequence = ImageSequence.from_array(pixels)
+    for value in (1, 7):
+        pixels[:] = value
+        assert sequence.cache(tmp_path / "cache")[0].max() == value
+
+
+def test_a_repaired_file_has_not_failed_in_the_cache(tmp_path):
+    image = np.full((8, 8, 3), 200, np.uint8)
+    files = [tmp_path / "0.png", tmp_path / "later.png"]
+    Image.fromarray(image).save(files[0])
+    sequence = ImageSequence.from_files(files, on_error="blank")
+    with pytest.warns(ImageReadWarning, match="could not read 1 of 2"):
+        sequence.read()
+    Image.fromarray(image).save(files[1])
+    sequence.cache(tmp_path / "cache")
+    again = ImageSequence.from_files(files, on_error="blank").cache(tmp_path / "cache")
+    assert again.read().min() == 200
+    assert again.failed_ == []

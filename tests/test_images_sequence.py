@@ -5,6 +5,7 @@ import zipfile
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -447,3 +448,25 @@ def test_real_packed_jpegs(real_data):
     first = ids[0]
     assert images[0].shape == (128, 128, 3)
     assert images.names[0] == first
+
+
+def test_relative_names_start_where_the_sequence_was_made(tmp_path, monkeypatch):
+    for number, folder in enumerate(("a", "b")):
+        (tmp_path / folder).mkdir()
+        pixels = np.full((4, 4, 3), 100 * number, np.uint8)
+        Image.fromarray(pixels).save(tmp_path / folder / "0.png")
+    monkeypatch.chdir(tmp_path / "a")
+    images = ImageSequence.from_files(["0.png"])
+    monkeypatch.chdir(tmp_path / "b")
+    assert images.read().max() == 0
+    assert pickle.loads(pickle.dumps(images)).read().max() == 0
+    assert images.names == ["0.png"]
+    assert ImageSequence.from_files(["0.png"]).read().min() == 100
+
+
+def test_names_keep_their_order_whatever_their_index():
+    names = pd.Series(list("abc"), index=[2, 0, 1])
+    pixels = np.zeros((3, 4, 4, 3), np.uint8)
+    assert ImageSequence.from_array(pixels, names=names).names == ["a", "b", "c"]
+    with pytest.raises(ValueError, match="a name an image; got 2 for 3 images"):
+        ImageSequence.from_array(pixels, names=["a", "b"])

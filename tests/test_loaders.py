@@ -283,3 +283,9 @@ def test_real_catalogues(real_data):
             on_missing="drop",
         )
     assert len(gz2.data) == 1750
+
+
+def test_identifiers_that_lost_digits_are_refused(tmp_path):
+    table = pd.DataFrame({"id": np.array([587722981742084096 + 5]).astype(float), "label": ["a"]})
+    with pytest.raises(ValueError, match="identifier 58772298174208.* read the column as text"):
+        load_catalog(table, id_column="id", label_column="label", image_dir=tmp_path)

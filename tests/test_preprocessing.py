@@ -373,3 +373,10 @@ def test_flatten_undoes_folding():
     fitted = Flatten().fit(ImageSequence.from_array(images))
     with pytest.raises(ValueError, match=r"Flatten was fitted on images of shape \(3, 2, 5\)"):
         fitted.transform(ImageSequence.from_array(images[:, :2]))
+
+
+def test_the_range_of_clahe_is_that_of_every_image():
+    X = np.random.default_rng(0).random((1500, 8, 8, 1), dtype=np.float32)
+    X[2, 3, 3] = 30
+    lazy = CLAHE().fit(ImageSequence.from_array(X)).data_range_
+    assert lazy == CLAHE().fit(X).data_range_ == (float(X.min()), 30.0)

@@ -1,6 +1,7 @@
 """What the sub-commands do."""
 
 import os
+import warnings
 from pathlib import Path
 
 import joblib
@@ -12,8 +13,9 @@ from sklearn.pipeline import Pipeline, make_pipeline
 
 from galaxy_sklearn._optional import import_optional
 from galaxy_sklearn.app.prediction import image_reader, list_images, predict_files
-from galaxy_sklearn.app.table import check_no_folder, check_output
+from galaxy_sklearn.app.table import check_no_folder, check_no_input, check_output
 from galaxy_sklearn.datasets import load_catalog, load_image_folder, make_galaxies
+from galaxy_sklearn.exceptions import ImageReadWarning
 from galaxy_sklearn.inspection import (
     ConfusionMatrixDisplay,
     EmbeddingDisplay,
@@ -47,21 +49,27 @@ def load_files(options):
         if name.lower().endswith(CATALOGUES) and Path(name).is_file()
     ]
     if not catalogues:
+        if options.file_column or options.id_column or options.image_dir:
+            raise ValueError(
+                "--file-column, --id-column and --image-dir are for a catalogue: "
+                f"{', '.join(options.images)} is none ({', '.join(CATALOGUES)})."
+            )
         return list_images(options.images)
     if len(options.images) > 1:
         raise ValueError(f"the catalogue {catalogues[0]!r} must be given alone.")
     if options.file_column is None and options.id_column is None:
         raise ValueError("a catalogue needs --file-column or --id-column.")
-    return _catalogue(catalogues[0], options, None)[0]
+    return _catalogue(catalogues[0], options, None, on_missing="keep")[0]
 
 
-def _catalogue(path, options, label_column):
+def _catalogue(path, options, label_column, on_missing="raise"):
     return load_catalog(
         path,
         image_dir=options.image_dir,
         file_column=options.file_column,
         id_column=options.id_column,
         label_column=label_column,
+        on_missing=on_missing,
         return_X_y=True,
     )
 
@@ -71,7 +79,7 @@ def build_pipeline(options, cache):
     steps = [ImageReader(cache=cache)]
     if options.crop is not None:
         steps.append(CenterCrop(options.crop))
-    steps.append(Resize(options.resize))
+    steps.append(Resize(128 if options.resize is None else options.resize))
     classifier = GalaxyClassifier(
         options.network,
         max_epochs="auto" if options.epochs is None else options.epochs,
@@ -139,6 +147,7 @@ def _fit_and_report(options, files, labels, cache):
 def train(options):
     """Train on labelled images, print the report on the part held out, save the model."""
     check_no_folder(Path(options.output))
+    check_no_input(Path(options.output), [options.data])
     files, labels = load_labelled(options)
     cache = Path(options.output).with_name(f"{Path(options.output).name}.cache")
     model, *_ = _fit_and_report(options, files, labels, cache)
@@ -150,6 +159,7 @@ def train(options):
 def predict(options):
     """Write a table of predictions, going on where an interrupted run stopped."""
     check_output(Path(options.output))
+    check_no_input(Path(options.output), [options.model, *options.images])
     model = load_model(options.model, options)
     if not hasattr(model, "predict_proba"):
         raise ValueError(f"{options.model!r} ends in a step that gives no probabilities.")
@@ -181,11 +191,29 @@ def _as_text(values):
     return np.array([str(int(v) if isinstance(v, float) and v.is_integer() else v) for v in values])
 
 
+def _predicted(model, files, labels):
+    """Return labels and predictions of the files that could be read; say how many could not.
+
+    That any may be left out is for the model to say, whose ImageReader raises an error else.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ImageReadWarning)
+        predicted = model.predict(files)
+    failed = image_reader(model).failed_
+    if failed:
+        _, file, reason = failed[0]
+        print(f"left out {len(failed)} of {len(files)} images; the first is {file!r}: {reason}")
+    if len(failed) == len(files):
+        raise ValueError("none of the images could be read.")
+    read = np.setdiff1d(np.arange(len(files)), [row for row, _, _ in failed])
+    return labels[read], predicted[read]
+
+
 def evaluate(options):
     """Print how well a saved model does on labelled images."""
     model = load_model(options.model, options)
     files, labels = load_labelled(options)
-    labels, predicted = _comparable(np.asarray(labels), model.predict(files))
+    labels, predicted = _comparable(*_predicted(model, files, np.asarray(labels)))
     right = int((predicted == labels).sum())
     low, high = wilson_interval(right, len(labels))
     print(classification_report(labels, predicted, zero_division=0))
@@ -231,8 +259,9 @@ def demo(options):
     if options.data is None:
         print("making galaxies", flush=True)
         files, labels = _generated_images(folder, options)
-        options.resize = 64
-        options.epochs = options.epochs or (20 if options.quick else 30)
+        options.resize = 64 if options.resize is None else options.resize
+        if options.epochs is None:
+            options.epochs = 20 if options.quick else 30
     else:
         files, labels = load_labelled(options)
     model, files, labels, predicted = _fit_and_report(options, files, labels, folder / "cache")

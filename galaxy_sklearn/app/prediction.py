@@ -16,6 +16,7 @@ from galaxy_sklearn.app.table import (
     written,
 )
 from galaxy_sklearn.datasets import is_image_file
+from galaxy_sklearn.datasets._loaders import is_hidden
 from galaxy_sklearn.exceptions import ImageReadError, ImageReadWarning
 from galaxy_sklearn.preprocessing import ImageReader
 
@@ -30,7 +31,11 @@ def list_images(names):
     files = []
     for name in map(Path, names):
         if name.is_dir():
-            files += sorted(p for p in name.rglob("*") if p.is_file() and is_image_file(p))
+            files += sorted(
+                path
+                for path in name.rglob("*")
+                if is_image_file(path) and path.is_file() and not is_hidden(path.relative_to(name))
+            )
         elif name.exists():
             files.append(name)
         else:

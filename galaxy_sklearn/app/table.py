@@ -45,6 +45,15 @@ def check_no_folder(output):
     output.parent.mkdir(parents=True, exist_ok=True)
 
 
+def check_no_input(output, inputs):
+    """Raise ValueError if `output` is one of the files that are read."""
+    for name in inputs:
+        if output.exists() and os.path.exists(name) and os.path.samefile(output, name):
+            raise ValueError(
+                f"the output {str(output)!r} is read too, and would be lost: give another --output."
+            )
+
+
 def written(name):
     """Return a file's name as a table holds it: bytes that are no UTF-8 as backslash escapes."""
     return str(name).encode("utf-8", "backslashreplace").decode()

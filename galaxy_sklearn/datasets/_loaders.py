@@ -11,6 +11,7 @@ from galaxy_sklearn._optional import import_optional
 from galaxy_sklearn.exceptions import MissingDependencyError
 from galaxy_sklearn.images._decode import FITS_SUFFIXES, IMAGE_SUFFIXES
 
+_EXACT = 2**53  # whole numbers from here on are not all floats
 _NAMED = 5  # rows that a message names
 
 
@@ -52,9 +53,9 @@ def load_image_folder(folder, *, return_X_y=False, as_frame=False):
     found = [
         (str(path), directory.name)
         for directory in sorted(root.iterdir())
-        if directory.is_dir() and not _is_hidden(directory.relative_to(root))
+        if directory.is_dir() and not is_hidden(directory.relative_to(root))
         for path in sorted(directory.rglob("*"))
-        if is_image_file(path) and path.is_file() and not _is_hidden(path.relative_to(root))
+        if is_image_file(path) and path.is_file() and not is_hidden(path.relative_to(root))
     ]
     if not found:
         raise ValueError(
@@ -73,7 +74,8 @@ def load_image_folder(folder, *, return_X_y=False, as_frame=False):
     )
 
 
-def _is_hidden(path):
+def is_hidden(path):
+    """Tell whether a path, from the folder looked into, has a hidden part or a Mac's shadow."""
     return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
 
 
@@ -137,13 +139,19 @@ def _column(frame, name, role):
 
 
 def _as_name(value):
-    """Return an identifier as it is written: bytes as text, a float that is whole without ".0"."""
+    """Return an identifier as it is written: bytes as text, a float that is whole without ".0".
+
+    Raises ValueError for a float that may have lost digits.
+    """
     value = _as_text(value)
-    return (
-        str(int(value))
-        if isinstance(value, float | np.floating) and value.is_integer()
-        else str(value)
-    )
+    if not isinstance(value, float | np.floating) or not value.is_integer():
+        return str(value)
+    if abs(value) >= _EXACT:
+        raise ValueError(
+            f"load_catalog: the identifier {int(value)} is a floating-point number, too long for "
+            f"one to be exact: read the column as text or as whole numbers."
+        )
+    return str(int(value))
 
 
 def _as_text(value):
@@ -164,6 +172,8 @@ def _files(frame, image_dir, file_column, id_column, extension):
 
 def _present(files, rows, on_missing):
     there = np.array([path.is_file() for path in files])
+    if on_missing == "keep":
+        return np.ones_like(there)
     if there.all():
         return there
     missing = np.flatnonzero(~there)
@@ -209,8 +219,9 @@ def load_catalog(
         Column of labels; None has no target.
     extension : str, default=".jpg"
         Ending of the files under `id_column`.
-    on_missing : {"raise", "drop"}, default="raise"
-        What to do about files that are not there; ``"drop"`` leaves their rows out and warns.
+    on_missing : {"raise", "drop", "keep"}, default="raise"
+        What to do about files that are not there; ``"drop"`` leaves their rows out and warns,
+        ``"keep"`` leaves them to what reads the files.
     on_unlabelled : {"drop", "keep"}, default="drop"
         What to do about rows with an empty label: leave them out, or keep them with the label
         None, as a pool for semi-supervised learning. Empty is what pandas reads as such in a
@@ -236,7 +247,7 @@ def load_catalog(
         are named with their rows).
     """
     for name, value, known in (
-        ("on_missing", on_missing, ("raise", "drop")),
+        ("on_missing", on_missing, ("raise", "drop", "keep")),
         ("on_unlabelled", on_unlabelled, ("drop", "keep")),
     ):
         if value not in known:
@@ -282,4 +293,4 @@ def _labels(frame, whole, name):
 
 
 def _all_whole(numbers):
-    return bool(len(numbers)) and (numbers.abs() < 2**53).all() and (numbers % 1 == 0).all()
+    return bool(len(numbers)) and (numbers.abs() < _EXACT).all() and (numbers % 1 == 0).all()

@@ -108,8 +108,8 @@ def convert_votes(votes, *, tree, source, target, n_votes=None, tolerance=TOLERA
     -----
     Path to conditional and back changes no value by more than rounding (1e-15), even where the
     file's sums are off by its own rounding; the sums of conditional fractions are then off by more
-    where few were asked, which the way back allows up to a point (see `check_votes`). Counts come back from conditional fractions with
-    their `question_votes`.
+    where few were asked, which the way back allows up to a point (see `check_votes`). Counts come
+    back from conditional fractions with their `question_votes`.
 
     References
     ----------

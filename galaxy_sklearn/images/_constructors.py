@@ -75,7 +75,7 @@ class Constructors:
         if fill_nan is not None:
             images = images.fill_nan(fill_nan)
         if cache is not None:
-            images._lazy_cache = LazyCache(os.fspath(cache), images._index, verbose)
+            images._lazy_cache = LazyCache(os.path.abspath(cache), images._index, verbose)
         return images
 
     @classmethod

@@ -258,7 +258,7 @@ class ImageSequence(Constructors):
     def cache(self, folder, *, verbose=0, n_jobs=None):
         """Return the same images as a memory map, decoded once into `folder`.
 
-        A second call with the same files (path, size, modification time) and the same chain
+        A second call with the same files (path, size, times of change) and the same chain
         (class, parameters, fitted state) finds the pixels there and decodes nothing. The file
         appears whole or not at all, so a killed run and two runs at once do no harm.
 
@@ -276,7 +276,8 @@ class ImageSequence(Constructors):
         ImageSequence
             Over a read-only memory map; uint8 stays uint8, float32 stays float32.
         """
-        source = self._derived(_lazy_cache=None, n_jobs=self.n_jobs if n_jobs is None else n_jobs)
+        n_jobs = self.n_jobs if n_jobs is None else n_jobs
+        source = self._derived(_lazy_cache=None, _log=FailureLog(), n_jobs=n_jobs)
         array, names, positions, failures = cached_images(source, os.fspath(folder), verbose)
         stored = ImageSequence(ArraySource(array, names))
         stored._index, stored._log, stored.n_jobs = positions, self._log, self.n_jobs

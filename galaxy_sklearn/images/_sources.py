@@ -25,13 +25,16 @@ MAX_MEMBER_BYTES = 1 << 30  # a zip member that unpacks to more is no cutout
 
 
 def file_identity(path):
-    """Return (absolute path, size in bytes, mtime in ns); None for both of a missing file."""
+    """Return (absolute path, size in bytes, mtime and ctime in ns); None for a missing file's.
+
+    The ctime tells of a file that was put in the place of another with its size and mtime.
+    """
     path = os.path.abspath(path)
     try:
         stat = os.stat(path)
     except OSError:
-        return (path, None, None)
-    return (path, stat.st_size, stat.st_mtime_ns)
+        return (path, None, None, None)
+    return (path, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
 
 
 def split_row_path(path):
@@ -58,13 +61,14 @@ class FileSource:
     Parameters
     ----------
     paths : sequence of str or PathLike
-        File names.
+        File names, from the working directory of now if they are relative.
     mode, hdu, reduce
         As in `decode`.
     """
 
     def __init__(self, paths, *, mode="RGB", hdu=None, reduce=1):
         self.paths = [os.fspath(path) for path in paths]
+        self.folder = os.getcwd()
         self.mode = mode
         self.hdu = hdu
         self.reduce = reduce
@@ -78,19 +82,23 @@ class FileSource:
 
     def identity(self, i):
         """Return path, size, mtime and how the file is decoded."""
-        row = split_row_path(self.paths[i])
+        path = self._path(i)
+        row = split_row_path(path)
         if row is None:
-            return (*file_identity(self.paths[i]), self.mode, self.hdu, self.reduce)
+            return (*file_identity(path), self.mode, self.hdu, self.reduce)
         return (*file_identity(row[0]), *row[1:])
 
     def read(self, i):
         """Return the image of file `i`."""
-        path = self.paths[i]
+        path = self._path(i)
         row = split_row_path(path) if "::" in path else None
         if row is None:
             return decode(path, path, mode=self.mode, hdu=self.hdu, reduce=self.reduce)
         with open_hdf5(row[0]) as file:
             return read_hdf5_row(file, *row[1:])
+
+    def _path(self, i):
+        return os.path.join(self.folder, self.paths[i])
 
 
 def open_hdf5(path):
@@ -116,10 +124,11 @@ def read_hdf5_row(file, dataset, row):
 
 
 class _PerProcess:
-    """A handle opened when first needed, anew in each process; never pickled."""
+    """A file opened when first needed, anew in each process and if it changed; never pickled."""
 
-    def __init__(self, opener):
-        self.opener = opener
+    def __init__(self, function, path):
+        self.function = function
+        self.path = os.path.abspath(path)
         self._reset()
 
     def _reset(self):
@@ -128,27 +137,17 @@ class _PerProcess:
 
     def get(self):
         with self._lock:
-            if self._owner != os.getpid():
-                self._handle, self._owner = self.opener(), os.getpid()
+            owner = os.getpid(), file_identity(self.path)
+            if self._owner != owner:
+                self._handle, self._owner = self.function(self.path), owner
             return self._handle
 
     def __getstate__(self):
-        return {"opener": self.opener}
+        return {"function": self.function, "path": self.path}
 
     def __setstate__(self, state):
-        self.opener = state["opener"]
+        self.__dict__.update(state)
         self._reset()
-
-
-class _Opener:
-    """A picklable call: `function` of `path`."""
-
-    def __init__(self, function, path):
-        self.function = function
-        self.path = path
-
-    def __call__(self):
-        return self.function(self.path)
 
 
 class Hdf5Source:
@@ -165,7 +164,7 @@ class Hdf5Source:
     def __init__(self, file, dataset):
         self.file = os.fspath(file)
         self.dataset = dataset
-        self._open = _PerProcess(_Opener(open_hdf5, self.file))
+        self._open = _PerProcess(open_hdf5, self.file)
         try:
             with open_hdf5(self.file) as opened:
                 self._shape = opened[dataset].shape
@@ -185,7 +184,7 @@ class Hdf5Source:
 
     def identity(self, i):
         """Return file, dataset and row."""
-        return (*file_identity(self.file), self.dataset, int(i))
+        return (*file_identity(self._open.path), self.dataset, int(i))
 
     def read(self, i):
         """Return row `i`."""
@@ -210,7 +209,7 @@ class ZipSource:
         self.file = os.fspath(file)
         self.mode = mode
         self.hdu = hdu
-        self._open = _PerProcess(_Opener(open_zip, self.file))
+        self._open = _PerProcess(open_zip, self.file)
         if members is None:
             with open_zip(self.file) as archive:
                 members = [name for name in archive.namelist() if _is_image_member(name)]
@@ -225,7 +224,7 @@ class ZipSource:
 
     def identity(self, i):
         """Return file, member and how it is decoded."""
-        return (*file_identity(self.file), self.members[i], self.mode, self.hdu)
+        return (*file_identity(self._open.path), self.members[i], self.mode, self.hdu)
 
     def read(self, i):
         """Return the image of member `i`."""
@@ -300,6 +299,16 @@ class PickledByPath:
             setattr(self, key, np.memmap(**spec))
 
 
+def _as_many(names, n):
+    """Return names as a list of `n`, in their order; None as it is."""
+    if names is None:
+        return None
+    names = list(names)
+    if len(names) != n:
+        raise ValueError(f"ImageSequence takes a name an image; got {len(names)} for {n} images.")
+    return names
+
+
 class ArraySource(PickledByPath):
     """Rows of an array or memmap.
 
@@ -318,7 +327,7 @@ class ArraySource(PickledByPath):
                 f"or (n_samples, height, width); got {array.dtype} of shape {array.shape}."
             )
         self.array = array if array.ndim == 4 else array[..., np.newaxis]
-        self.names = names
+        self.names = _as_many(names, len(array))
 
     def __len__(self):
         return len(self.array)
@@ -339,9 +348,9 @@ class ArraySource(PickledByPath):
         return f"row {i}" if self.names is None else self.names[i]
 
     def identity(self, i):
-        """Return file and row, or for an array in memory the digest of the pixels."""
+        """Return file and row, or for an array that may be written to the digest of the pixels."""
         spec = memmap_spec(self.array)
-        if spec is None:
+        if spec is None or self.array.flags.writeable:  # a file whose mtime tells of no change
             digest = hashlib.blake2b(np.ascontiguousarray(self.array[i]), digest_size=16)
             return (digest.hexdigest(), str(self.array.dtype), self.array.shape[1:])
         layout = (spec["offset"], str(spec["dtype"]), spec["shape"][1:])
@@ -378,7 +387,6 @@ class EncodedSource(PickledByPath):
     def __init__(self, data, offsets, names=None, *, mode="RGB"):
         self.data = np.asanyarray(data)
         self.offsets = np.asarray(offsets)
-        self.names = names
         self.mode = mode
         ordered = self.offsets.ndim == 1 and self.offsets.dtype.kind in "iu" and len(self.offsets)
         if (
@@ -393,6 +401,7 @@ class EncodedSource(PickledByPath):
                 f"into it; got {self.data.dtype} of shape {self.data.shape} and offsets of shape "
                 f"{self.offsets.shape}."
             )
+        self.names = _as_many(names, len(self))
 
     def __len__(self):
         return len(self.offsets) - 1

@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
-from galaxy_sklearn._validation import POSITIVE, POSITIVE_INT, StrOptions, is_image_sequence
-from galaxy_sklearn.preprocessing._base import ImageTransformer, map_images, sample_pixels
+from galaxy_sklearn._validation import POSITIVE, POSITIVE_INT, StrOptions
+from galaxy_sklearn.preprocessing._base import ImageTransformer, blocks, map_images
 
 _SHAPES = {
     "ellipse": cv2.MORPH_ELLIPSE,
@@ -96,8 +96,8 @@ class CLAHE(ImageTransformer):
 
     @staticmethod
     def _range_of(images):
-        pixels = sample_pixels("CLAHE", images) if is_image_sequence(images) else images
-        low, high = float(pixels.min()), float(pixels.max())
+        ends = [(part.min(), part.max()) for part in blocks("CLAHE", images)]
+        low, high = float(min(ends)[0]), float(max(high for _, high in ends))
         return (0.0, 1.0) if low >= 0 and high <= 1 else (low, high)
 
     def transform_images(self, images):
