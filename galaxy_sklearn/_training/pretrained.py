@@ -103,6 +103,17 @@ def fill_from_estimator(network, source):
         load_trunk(network, fitted.net_.module_.network.state_dict(), name)
 
 
+def fill_from_module(model, start, name):
+    """Copy all that another module learned into `model`; ValueError if that is another network."""
+    try:
+        model.load_state_dict(start.state_dict())
+    except RuntimeError as error:
+        raise ValueError(
+            f"{name}(warm_start=True) cannot go on with another network than it was fitted with: "
+            f"{str(error).splitlines()[1].strip()}"
+        ) from error
+
+
 def load_whole_trunk(network, weights, source):
     """Copy all of an encoder's `weights` into `network`; all that comes after it stays fresh.
 

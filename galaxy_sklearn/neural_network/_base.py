@@ -44,6 +44,7 @@ from galaxy_sklearn._training.optimizers import OPTIMIZERS
 from galaxy_sklearn._training.pretrained import (
     fill_from_estimator,
     fill_from_file,
+    fill_from_module,
     is_pretrainer,
 )
 from galaxy_sklearn._training.seeding import draw_seed, epoch_seed, forked_torch
@@ -167,20 +168,10 @@ class ImageNetEstimator(
         )
         dtype = resolve_precision(self.precision, self._device(), network.dtype)
         if start is not None:
-            self._go_on_from(model, start)
+            fill_from_module(model, start, type(self).__name__)
         layout = memory_format(self._device(), dtype)
         stored = torch.float64 if dtype == torch.float64 else torch.float32
         return model.to(dtype=stored, memory_format=layout), dtype
-
-    def _go_on_from(self, model, start):
-        try:
-            model.load_state_dict(start.state_dict())
-        except RuntimeError as error:
-            name = type(self).__name__
-            raise ValueError(
-                f"{name}(warm_start=True) cannot go on with another network than it was fitted "
-                f"with: {str(error).splitlines()[1].strip()}"
-            ) from error
 
     def _make_network(self, *sizes, **params):
         return build_network(self.network, *sizes, **params)

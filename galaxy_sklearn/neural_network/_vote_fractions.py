@@ -419,7 +419,7 @@ restart_scores_, history_, net_
             return means[:, 0]
         if kind == "path":
             return means
-        source = "path" if self.output == "tree" else "counts"  # which need not sum to anything
+        source = "path" if self.output == "tree" else "counts"  # of any sum
         return convert_array(tree_of(self), np.clip(means, 0, None), source, kind)
 
     @available_if(has_tree)
@@ -446,10 +446,9 @@ restart_scores_, history_, net_
         ValueError
             As in `clean_samples` and `predict`.
         """
-        kind = kind_of(scheme) or "path"
-        votes = np.clip(self.predict(X, kind=kind), 0, None)
-        settings = {"tree": tree_of(self), "n_votes": np.inf, "tolerance": np.inf}
-        return clean_samples(votes, scheme=scheme, kind=kind, **settings)
+        settings = {"scheme": scheme, "kind": kind_of(scheme) or "path", "tree": tree_of(self)}
+        votes = np.clip(self.predict(X, kind=settings["kind"]), 0, None)
+        return clean_samples(votes, **settings, n_votes=np.inf, tolerance=np.inf)
 
     @available_if(has_distribution)
     def predict_distribution(self, X):
