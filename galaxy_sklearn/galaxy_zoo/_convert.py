@@ -7,7 +7,6 @@ from galaxy_sklearn.galaxy_zoo._votes import (
     TOLERANCE,
     checked_values,
     like,
-    path_from_conditional,
     question_weights,
     require_kind,
     sum_by_question,
@@ -18,6 +17,18 @@ def _divide(tree, values, totals):
     """Divide each answer by its question's total; NaN where that is 0."""
     totals = np.where(totals > 0, totals, np.nan)
     return values / totals[:, tree.answer_question]
+
+
+def _path_from_conditional(tree, conditional):
+    path = np.empty_like(conditional)
+    for question in tree.order:
+        part, parents = tree.question_slices[question], tree.parents[question]
+        if not len(parents):
+            path[:, part] = conditional[:, part]
+            continue
+        weight = path[:, parents].sum(axis=1, keepdims=True)
+        path[:, part] = np.where(weight == 0, 0.0, weight * conditional[:, part])
+    return path
 
 
 def _n_votes(tree, n_votes, n_samples):
@@ -42,7 +53,7 @@ def _n_votes(tree, n_votes, n_samples):
 def _counts(tree, values, source, n_votes):
     numbers = _n_votes(tree, n_votes, len(values))
     if numbers.shape[1] == 1:  # volunteers, who each follow one path
-        shares = values if source == "path" else path_from_conditional(tree, values)
+        shares = values if source == "path" else _path_from_conditional(tree, values)
     else:
         shares = convert_array(tree, values, source, "conditional")
         numbers = numbers[:, tree.answer_question]
@@ -61,7 +72,7 @@ def convert_array(tree, values, source, target, n_votes=None):
         conditional = _divide(tree, values, question_weights(tree, values))
     else:
         conditional = values
-    return conditional if target == "conditional" else path_from_conditional(tree, conditional)
+    return conditional if target == "conditional" else _path_from_conditional(tree, conditional)
 
 
 def convert_votes(votes, *, tree, source, target, n_votes=None, tolerance=TOLERANCE):
@@ -107,9 +118,9 @@ def convert_votes(votes, *, tree, source, target, n_votes=None, tolerance=TOLERA
     Notes
     -----
     Path to conditional and back changes no value by more than rounding (1e-15), even where the
-    file's sums are off by its own rounding; the sums of conditional fractions are then off by more
-    where few were asked, which the way back allows up to a point (see `check_votes`). Counts come
-    back from conditional fractions with their `question_votes`.
+    file's sums are off by its own rounding. The sums of conditional fractions are then off by more
+    where few were asked: of fractions rounded to three decimals a larger `tolerance` is needed on
+    the way back. Counts come back from conditional fractions with their `question_votes`.
 
     References
     ----------

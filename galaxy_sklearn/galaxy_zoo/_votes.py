@@ -10,9 +10,6 @@ TOLERANCE = 0.005
 """Of a sum of fractions: what rounding seven of them to three decimals can do, and some."""
 
 
-_MOST = 20  # times this may the sum of conditional fractions be off where few were asked
-
-
 def require_kind(name, kind):
     """Raise ValueError if `kind` is not path, conditional or counts."""
     if kind not in KINDS:
@@ -117,30 +114,6 @@ def question_weights(tree, path):
     return weights
 
 
-def path_from_conditional(tree, conditional):
-    """Return path fractions of conditional ones; 0 where nobody was asked."""
-    path = np.empty_like(conditional)
-    for question in tree.order:
-        part, parents = tree.question_slices[question], tree.parents[question]
-        if not len(parents):
-            path[:, part] = conditional[:, part]
-            continue
-        weight = path[:, parents].sum(axis=1, keepdims=True)
-        path[:, part] = np.where(weight == 0, 0.0, weight * conditional[:, part])
-    return path
-
-
-def _allowed(tree, values, kind, tolerance):
-    """Return by how much the sum of each question may be off, (n_samples, n_questions).
-
-    That of conditional fractions as much as path fractions could be: more where few were asked.
-    """
-    if kind == "path":
-        return tolerance
-    weights = question_weights(tree, path_from_conditional(tree, values))
-    return tolerance / np.clip(np.nan_to_num(weights, nan=1.0), 1 / _MOST, 1.0)
-
-
 def _check_range(tree, votes, values, names, kind, tolerance):
     high = np.inf if kind == "counts" else 1 + tolerance
     with np.errstate(invalid="ignore"):
@@ -159,7 +132,7 @@ def _check_sums(tree, votes, values, names, kind, tolerance):
     sums = sum_by_question(tree, values)
     wanted = np.ones_like(sums) if kind == "conditional" else question_weights(tree, values)
     with np.errstate(invalid="ignore"):
-        bad = np.abs(sums - wanted) > _allowed(tree, values, kind, tolerance)
+        bad = np.abs(sums - wanted) > tolerance
     if not bad.any():
         return
     row, question = np.argwhere(bad)[0]
@@ -207,9 +180,7 @@ def check_votes(votes, *, tree, kind="path", tolerance=TOLERANCE):
     kind : {"path", "conditional", "counts"}, default="path"
         What the votes are; see `convert_votes`.
     tolerance : float, default=0.005
-        By how much the fractions of a question may miss the sum they should have. Conditional
-        fractions may do so by more where few were asked, up to twenty times: by what a path
-        fraction that misses its sum by so much becomes.
+        By how much the fractions of a question may miss the sum they should have.
 
     Raises
     ------

@@ -17,7 +17,6 @@ from galaxy_sklearn._validation import (
     validate_images,
     validate_sample_weight,
 )
-from galaxy_sklearn.galaxy_zoo._convert import convert_array
 from galaxy_sklearn.galaxy_zoo._samples import clean_samples, kind_of
 from galaxy_sklearn.galaxy_zoo._tree import KINDS, DecisionTree
 from galaxy_sklearn.metrics._votes import vote_rmse
@@ -29,6 +28,7 @@ from galaxy_sklearn.neural_network._vote_targets import (
     DIRICHLET,
     as_fractions,
     check_options,
+    conditional_shares,
     has_distribution,
     has_tree,
     loss_targets,
@@ -417,10 +417,7 @@ restart_scores_, history_, net_
         means = self._means(self._outputs(X))
         if self._flat_targets:
             return means[:, 0]
-        if kind == "path":
-            return means
-        source = "path" if self.output == "tree" else "counts"  # of any sum
-        return convert_array(tree_of(self), np.clip(means, 0, None), source, kind)
+        return means if kind == "path" else conditional_shares(self, means)
 
     @available_if(has_tree)
     def predict_class(self, X, scheme="zhu2019"):

@@ -132,6 +132,12 @@ def as_fractions(estimator, values, kind=None):
     return values if tree is None else convert_array(tree, values, kind or estimator.kind, "path")
 
 
+def conditional_shares(estimator, means):
+    """Return predicted path fractions, which need not keep the sum rules, as conditional ones."""
+    source = "path" if estimator.output == "tree" else "counts"  # of any sum
+    return convert_array(tree_of(estimator), np.clip(means, 0, None), source, "conditional")
+
+
 def loss_targets(estimator, values, weights):
     """Return the rows in which anything is known, and what the loss compares with.
 
