@@ -18,6 +18,7 @@ _SUBPACKAGES = (
     "datasets",
     "decomposition",
     "galaxy_zoo",
+    "generative",
     "images",
     "inspection",
     "metrics",

@@ -32,6 +32,7 @@ MAY_IMPORT = {
     "_training": BASE | DATA | {"networks", "augmentation"},
     "neural_network": BASE | DATA | {"metrics", "_training", "networks", "augmentation"},
     "decomposition": BASE | DATA | {"_training", "networks", "augmentation", "neural_network"},
+    "generative": BASE | DATA | {"_training", "networks", "augmentation", "neural_network"},
     "semi_supervised": BASE | DATA | {"metrics", "_training", "augmentation", "neural_network"},
     "recipes": BASE
     | DATA
@@ -48,6 +49,7 @@ NEVER = {
     "augmentation": {"sklearn", "skorch", "timm"},
     "neural_network": {"skorch"},
     "decomposition": {"torch", "skorch", "timm"},
+    "generative": {"torch", "skorch", "timm"},
     "inspection": {"skorch"},
     "model_selection": {"torch", "skorch", "timm"},
     "semi_supervised": {"torch", "skorch", "timm"},

@@ -13,6 +13,7 @@ from galaxy_sklearn._validation import is_image_sequence, require_finite
 
 STATISTICS_SAMPLE = 4096  # images that the pixel statistics are taken from
 FIELD_SAMPLE = 512  # images that the field of view is taken from
+RANGE_SAMPLE = 512  # images that the range of floating-point pixels is taken from
 KEPT_BYTES = 512 * 2**20  # so many pixels are kept in memory between epochs, not decoded again
 
 
@@ -162,3 +163,17 @@ def field_of_view(images):
     cumulated = np.cumsum(light.ravel()[order])
     reach = distance[order][np.searchsorted(cumulated, 0.9 * cumulated[-1])]
     return float(np.clip(1.6 * reach / (min(height, width) / 2), 0.3, 1.0))
+
+
+def pixel_range(images):
+    """Return the lowest and highest value that pixels have: 0 and 255, or those of some images."""
+    if images.dtype == np.uint8:
+        return 0.0, 255.0
+    rows = np.linspace(0, len(images) - 1, min(len(images), RANGE_SAMPLE)).astype(int)
+    ends = [(block.min(), block.max()) for block in (read_rows(images, [r]) for r in rows)]
+    return float(min(low for low, _ in ends)), float(max(high for _, high in ends))
+
+
+def as_given_kind(images, kind):
+    """Return float64 pixels as those of training were: uint8, rounded, or as they are."""
+    return images.clip(0, 255).round().astype(np.uint8) if kind == "uint8" else images

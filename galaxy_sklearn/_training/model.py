@@ -78,6 +78,14 @@ class ImageModel(nn.Module):
         images = batch.permute(0, 3, 1, 2).to(self.mean.dtype)
         return ((images - self.mean) * self.scale).contiguous(memory_format=layout)
 
+    def standardised_range(self, ends):
+        """Return raw pixel values as standardised ones of each band, a list of (n_channels,)."""
+        return [((end - self.mean) * self.scale).flatten() for end in ends]
+
+    def raw_pixels(self, images):
+        """Return standardised images as raw (n, height, width, n_channels)."""
+        return (images / self.scale + self.mean).permute(0, 2, 3, 1)
+
     def plain_view(self, images, scale=1.0, angle=0.0):
         """Return the view of standardised images that prediction takes."""
         return self._finished(central_view(images, self.size, self.field * scale, angle))

@@ -219,9 +219,9 @@ class TrainingNet(NeuralNet):
         return self.criterion_(outputs, targets, weights), outputs
 
     def train_step(self, batch, **fit_params):
-        """Take one optimiser step on a batch and move the averaged weights along."""
+        """Learn from a batch and move the averaged weights along."""
         self.set_learning_rate()
-        step = super().train_step(batch, **fit_params)
+        step = self.learn_from(batch, **fit_params)
         self.step_count += 1
         if self.averaged is not None:
             self.averaged.update(self.module_)
@@ -230,6 +230,10 @@ class TrainingNet(NeuralNet):
         if targets.ndim == 1:
             self.hits += (step["y_pred"].argmax(1) == targets.to(self.device)).sum()
         return step
+
+    def learn_from(self, batch, **fit_params):
+        """Take one optimiser step on a batch; return its loss and outputs."""
+        return super().train_step(batch, **fit_params)
 
     @contextmanager
     def averaged_weights(self):

@@ -165,8 +165,7 @@ class AutoencoderNet(UnlabelledNet):
         network = self.module_.network
         codes = to_tensor(codes, self.device).to(self.module_.mean.dtype)
         code = codes.view(-1, *network.code_shape).contiguous()
-        images = self.module_.whole_frame(network.decode(code))
-        return (images / self.module_.scale + self.module_.mean).permute(0, 2, 3, 1)
+        return self.module_.raw_pixels(self.module_.whole_frame(network.decode(code)))
 
     def errors(self, batch):
         """Return the mean squared error of each image of a raw batch, (n,).

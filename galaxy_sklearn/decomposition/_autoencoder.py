@@ -6,14 +6,12 @@ import numpy as np
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from galaxy_sklearn._training.data import read_rows
+from galaxy_sklearn._training.data import as_given_kind, pixel_range
 from galaxy_sklearn._training.unlabelled import AutoencoderNet, ReconstructionLoss
 from galaxy_sklearn._validation import NON_NEGATIVE, Interval, StrOptions
 from galaxy_sklearn.decomposition._base import Pretrainer
 from galaxy_sklearn.networks._autoencoders import build_autoencoder
 from galaxy_sklearn.neural_network._base import PREDICTION_BATCH
-
-_RANGE_SAMPLE = 512  # images that the range of floating-point pixels is taken from
 
 
 def _keeps_positions(estimator):
@@ -211,18 +209,8 @@ class AutoencoderPretrainer(Pretrainer):
     def _build_model(self, images, weights, n_outputs, start=None):
         model, dtype = super()._build_model(images, weights, n_outputs, start)
         if model.network.bounded:
-            low, high = self._pixel_range(images)
-            ends = [((end - model.mean) * model.scale).flatten() for end in (low, high)]
-            model.network.set_range(*ends)
+            model.network.set_range(*model.standardised_range(pixel_range(images)))
         return model, dtype
-
-    def _pixel_range(self, images):
-        if self.pixel_kind_ == "uint8":
-            return 0.0, 255.0
-        rows = np.linspace(0, len(images) - 1, min(len(images), _RANGE_SAMPLE)).astype(int)
-        ends = [(block.min(), block.max()) for block in (read_rows(images, [r]) for r in rows)]
-        low, high = min(end[0] for end in ends), max(end[1] for end in ends)
-        return float(low), float(high)
 
     def _make_criterion(self):
         return ReconstructionLoss(self.denoising, self.masking)
@@ -287,9 +275,7 @@ class AutoencoderPretrainer(Pretrainer):
         parts = []
         for start in range(0, len(codes), PREDICTION_BATCH):
             images = net.apply(lambda net, part: net.images(part), codes[start:][:PREDICTION_BATCH])
-            if self.pixel_kind_ == "uint8":
-                images = images.clip(0, 255).round().astype(np.uint8)
-            parts.append(images)
+            parts.append(as_given_kind(images, self.pixel_kind_))
         return np.concatenate(parts)
 
     def reconstruction_error(self, X):

@@ -31,15 +31,6 @@ class Pretrainer(ImageNetEstimator):
     beyond those here.
     """
 
-    pretrained = None
-    standardize = "training"
-    tta = None
-    freeze = None
-    layer_decay = 1.0
-    early_stopping = False
-    n_iter_no_change = 1
-    n_restarts = 1
-
     _parameter_constraints: dict = {
         "network": [str],
         "network_params": [dict, None],

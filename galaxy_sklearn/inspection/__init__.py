@@ -17,6 +17,7 @@ from galaxy_sklearn.inspection._galleries import (
     GalleryDisplay,
     MistakeGalleryDisplay,
 )
+from galaxy_sklearn.inspection._generated import GeneratedDisplay
 from galaxy_sklearn.inspection._scores import (
     ClassAccuracyDisplay,
     ConfusionMatrixDisplay,
@@ -37,6 +38,7 @@ __all__ = [
     "FeatureMapsDisplay",
     "FiltersDisplay",
     "GalleryDisplay",
+    "GeneratedDisplay",
     "GradCamDisplay",
     "MistakeGalleryDisplay",
     "PseudoLabelFlowDisplay",

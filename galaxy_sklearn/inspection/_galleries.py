@@ -12,7 +12,7 @@ from galaxy_sklearn.inspection._fitted import axes, check_proba
 from galaxy_sklearn.inspection._steps import are_images, preparation_stages
 
 _SIDE = 1.4  # inches of one small picture
-_CAPTION = 18  # letters that fit under it
+CAPTION = 18  # letters that fit under it
 
 
 class ClassCountsDisplay:
@@ -157,7 +157,7 @@ class GalleryDisplay(PictureRows):
             members = known[y == name]
             chosen = np.sort(rng.permutation(members)[:n_per_class])
             captions = [str(one) for one in ids[chosen]]
-            rows.append((fill(str(name), _CAPTION), list(zip(read_rows(X, chosen), captions))))
+            rows.append((fill(str(name), CAPTION), list(zip(read_rows(X, chosen), captions))))
         if not rows:
             raise ValueError("GalleryDisplay.from_labels found no galaxy that has a label.")
         return cls(rows).plot()
@@ -288,9 +288,9 @@ class MistakeGalleryDisplay(PictureRows):
         for name in np.unique(y_true[called != y_true]):
             wrong = np.flatnonzero((y_true == name) & (called != name))
             chosen = wrong[np.argsort(-confidence[wrong], kind="stable")][:n_per_class]
-            names = [fill(f"{called[k]} {confidence[k]:.0%}", _CAPTION) for k in chosen]
+            names = [fill(f"{called[k]} {confidence[k]:.0%}", CAPTION) for k in chosen]
             captions = [f"{ids[place[k]]}\n{text}" for k, text in zip(chosen, names)]
-            title = f"{fill(str(name), _CAPTION)}\n({len(wrong)} mistaken)"
+            title = f"{fill(str(name), CAPTION)}\n({len(wrong)} mistaken)"
             rows.append((title, list(zip(read_rows(X, place[chosen]), captions))))
         if not rows:
             raise ValueError("MistakeGalleryDisplay found no mistake to show.")

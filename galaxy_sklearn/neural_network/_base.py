@@ -53,49 +53,30 @@ from galaxy_sklearn._validation import is_image_sequence, require_finite, valida
 from galaxy_sklearn.augmentation._galaxy import GalaxyAugmentation
 from galaxy_sklearn.augmentation._views import prediction_views
 from galaxy_sklearn.networks._registry import build_network, has_published_weights
+from galaxy_sklearn.neural_network._nested_params import NestedParamsMixin
 
-_NESTED = {"network": "network_params", "optimizer": "optimizer_params"}
 PREDICTION_BATCH = 128
 MUON_PARAMETERS = 4_000_000  # beyond, orthogonal updates take as long as the gradients on a CPU
 _NOT_IN_FINGERPRINT = {"verbose", "checkpoint_dir", "device", "callbacks", "tta"}
-_NOT_IN_FINGERPRINT |= {"warm_start", "pooling"}
+_NOT_IN_FINGERPRINT |= {"warm_start", "pooling", "sampling_strategy"}
 
 
-class NestedParamsMixin:
-    """Reach the entries of `network_params` as ``network__name``, and the optimizer's likewise."""
+class NetEstimator(NestedParamsMixin, BaseEstimator):
+    """Build and train a network on images; subclasses say what it is trained for.
 
-    def get_params(self, deep=True):
-        """Return parameters by name, nested entries too when `deep`."""
-        params = super().get_params(deep=deep)
-        if deep:
-            for prefix, owner in _NESTED.items():
-                if isinstance(params.get(owner), dict):
-                    params |= {f"{prefix}__{name}": v for name, v in params[owner].items()}
-        return params
-
-    def set_params(self, **params):
-        """Set parameters; ``network__dropout=0.3`` sets one entry of `network_params`."""
-        nested = {name: value for name, value in params.items() if self._owner(name)}
-        super().set_params(**{k: v for k, v in params.items() if k not in nested})
-        for name, value in nested.items():
-            owner = self._owner(name)
-            entry = {name.partition("__")[2]: value}
-            setattr(self, owner, {**(getattr(self, owner) or {}), **entry})
-        return self
-
-    @staticmethod
-    def _owner(name):
-        prefix, separator, _ = name.partition("__")
-        return _NESTED.get(prefix) if separator else None
-
-
-class ImageNetEstimator(
-    NestedParamsMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
-):
-    """Build, train and run a network on images; subclasses say what it is trained for.
-
-    A subclass defines `_make_criterion()` and the public methods.
+    A subclass defines `_make_criterion()` and the public methods. What is not among its parameters
+    is as the attributes here say.
     """
+
+    pretrained = None
+    field = 1.0
+    standardize = "training"
+    tta = None
+    freeze = None
+    layer_decay = 1.0
+    early_stopping = False
+    n_iter_no_change = 1
+    n_restarts = 1
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "net_")
@@ -242,7 +223,7 @@ class ImageNetEstimator(
         model, dtype = self._build_model(images, weights, n_outputs, start)
         device = self._device()
         net_class, net_params = self._net_class()
-        settings = {"weight_decay": self.weight_decay, "fused": device.type != "mps"}
+        settings = self._optimizer_settings() | {"fused": device.type != "mps"}
         settings |= self.optimizer_params or {}
         optimiser, rate = self._optimiser(model)
         self._check_settings(optimiser)
@@ -267,6 +248,10 @@ class ImageNetEstimator(
             callbacks=self.callbacks,
             verbose=0,
         )
+
+    def _optimizer_settings(self):
+        """Return what the optimiser gets unless `optimizer_params` says otherwise."""
+        return {"weight_decay": self.weight_decay}
 
     def _check_settings(self, optimiser):
         name = type(self).__name__
@@ -429,25 +414,6 @@ class ImageNetEstimator(
                 row += len(batch)
                 bar.update(len(batch))
 
-    def transform(self, X):
-        """Return embeddings: what the network's last layer sees.
-
-        Parameters
-        ----------
-        X : array-like or ImageSequence
-            Images of the shape and pixel kind seen in `fit`.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_embedding)
-            Averaged over the views of `tta`.
-        """
-        return self._outputs(X, embed=True)
-
-    @property
-    def _n_features_out(self):
-        return self.net_.module_.network.n_embedding
-
     def _batches(self, images):
         if is_image_sequence(images):
             yield from images.batches(PREDICTION_BATCH)
@@ -491,3 +457,26 @@ class ImageNetEstimator(
                 f"{str(path)!r} holds a {type(estimator).__name__}, not a {cls.__name__}."
             )
         return estimator
+
+
+class ImageNetEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEstimator):
+    """A network on images that is also a transformer: of images to embeddings."""
+
+    def transform(self, X):
+        """Return embeddings: what the network's last layer sees.
+
+        Parameters
+        ----------
+        X : array-like or ImageSequence
+            Images of the shape and pixel kind seen in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_embedding)
+            Averaged over the views of `tta`.
+        """
+        return self._outputs(X, embed=True)
+
+    @property
+    def _n_features_out(self):
+        return self.net_.module_.network.n_embedding
