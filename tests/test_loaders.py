@@ -193,6 +193,21 @@ def test_bytes_are_read_as_text(folder):
     assert load_catalog(frame, id_column="file", **names).data.tolist() == bunch.data.tolist()
 
 
+@pytest.mark.parametrize("dtype", [object, "string", "category"])
+def test_spaces_around_a_label_are_no_part_of_it(folder, dtype):
+    frame = pd.DataFrame({"file": ["spiral/1.jpg", "round/3.jpg", "spiral/deep/2.PNG"]})
+    frame["type"] = pd.Series(["Sb ", " Sb", " "], dtype=dtype)
+    before = frame.copy()
+    names = {"image_dir": folder, "file_column": "file", "label_column": "type"}
+    assert load_catalog(frame, **names).target.tolist() == ["Sb", "Sb"]
+    kept = load_catalog(frame, on_unlabelled="keep", **names)
+    assert kept.target.tolist() == ["Sb", "Sb", None]
+    kept = load_catalog(frame, on_unlabelled="keep", as_frame=True, **names)
+    assert kept.target.isna().tolist() == [False, False, True]
+    assert kept.frame["type"].tolist()[:2] == ["Sb", "Sb"]
+    pd.testing.assert_frame_equal(frame, before)
+
+
 @pytest.mark.parametrize("name", ["t.fits", "t.FIT", "t.fits.gz"])
 def test_a_fits_table_is_a_catalogue(folder, name):
     table = Table({"id": ["1", "3"], "T": [3, -5], "type": ["Sb", "E"], "flux": np.ones((2, 5))})

@@ -216,7 +216,7 @@ def load_catalog(
         Column of identifiers, in place of `file_column`: the file is the identifier, as it is
         written in the table, and `extension`.
     label_column : str, default=None
-        Column of labels; None has no target.
+        Column of labels; None has no target. Spaces around a text are no part of the label.
     extension : str, default=".jpg"
         Ending of the files under `id_column`.
     on_missing : {"raise", "drop", "keep"}, default="raise"
@@ -255,9 +255,13 @@ def load_catalog(
     if (file_column is None) == (id_column is None):
         raise ValueError("load_catalog needs either file_column or id_column.")
     whole = _read_table(table, file_column or id_column)
+    if label_column is not None:
+        labels = _stripped(_column(whole, label_column, "labels"))
+        whole = whole.copy(deep=False)
+        whole[label_column] = labels
     frame = whole
     if label_column is not None and on_unlabelled == "drop":
-        frame = frame[_column(frame, label_column, "labels").notna()]
+        frame = frame[frame[label_column].notna()]
     if frame.empty:
         what = "row" if whole.empty else f"row with a label in {label_column!r}"
         raise ValueError(f"load_catalog: the table has no {what}.")
@@ -277,19 +281,29 @@ def load_catalog(
     )
 
 
+def _stripped(labels):
+    """Return a column with no spaces around its texts; what was nothing but spaces is empty."""
+    if labels.dtype.kind != "O":
+        return labels
+    texts = (_as_text(value) for value in labels)
+    stripped = [value.strip() or None if isinstance(value, str) else value for value in texts]
+    dtype = object if isinstance(labels.dtype, pd.CategoricalDtype) else labels.dtype
+    return pd.Series(stripped, index=labels.index, dtype=dtype)
+
+
 def _labels(frame, whole, name):
     """Return labels as an array: numbers as they are, the rest as objects, None where empty.
 
     An empty cell in `whole`, the table before rows were left out, makes pandas read whole numbers
     as floats; they become integers again.
     """
-    column = _column(frame, name, "labels")
+    column = frame[name]
     if column.dtype.kind == "f" and whole[name].isna().any() and _all_whole(column.dropna()):
         column = column.astype("Int64")
     if column.notna().all() and column.dtype.kind in "biuf":
         return column.to_numpy()
     labels = column.astype(object).where(column.notna(), None)
-    return np.fromiter(map(_as_text, labels), object, len(labels))
+    return np.fromiter(labels, object, len(labels))
 
 
 def _all_whole(numbers):
