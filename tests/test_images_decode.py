@@ -149,6 +149,19 @@ def test_fits_pixel_types(tmp_path, stored, expected):
     np.testing.assert_array_equal(pixels, colours(bands=1))
 
 
+@pytest.mark.parametrize("stored", [np.uint8, np.int16, np.uint16, np.uint32])
+def test_blank_pixels_of_fits_are_not_numbers(tmp_path, stored):
+    values = np.arange(16, dtype=stored).reshape(4, 4) + stored(100)
+    unit = fits.PrimaryHDU(values)
+    unit.header["BLANK"] = 105 - int(unit.header.get("BZERO", 0))
+    unit.writeto(tmp_path / "a.fits")
+    pixels = read(tmp_path / "a.fits")[..., 0]
+    expected = values.astype(float)
+    expected[1, 1] = np.nan
+    np.testing.assert_array_equal(pixels, expected)
+    assert pixels.dtype == (np.float64 if stored == np.uint32 else np.float32)
+
+
 def test_fits_extension_by_number_name_or_the_first_with_an_image(tmp_path):
     table = fits.BinTableHDU.from_columns([fits.Column("a", "J", array=[1])])
     science = fits.ImageHDU(np.full((4, 5), 2.0), name="SCI")

@@ -186,12 +186,16 @@ def _decode_fits(file, hdu):
 
 
 def _fits_pixels(unit):
+    blank = unit.header.get("BLANK")
     try:
-        return np.asarray(unit.data)
+        pixels = np.asarray(unit.data)
     except (ValueError, TypeError) as error:
         if str(error).startswith(_ENDS_EARLY):
             raise UnreadableError("the FITS file is truncated: its pixels end early") from error
         raise
+    if blank is None or pixels.dtype.kind != "u":
+        return pixels  # astropy has made NaN of the blanks of signed integers
+    return np.where(pixels == blank + unit.header.get("BZERO", 0), np.nan, as_pixels(pixels))
 
 
 def _choose_hdu(hdus, wanted):
