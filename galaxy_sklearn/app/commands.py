@@ -1,6 +1,7 @@
 """What the sub-commands do."""
 
 import os
+import sys
 import warnings
 from pathlib import Path
 
@@ -9,10 +10,10 @@ import numpy as np
 from PIL import Image
 from sklearn.metrics import balanced_accuracy_score, classification_report, confusion_matrix
 from sklearn.model_selection import train_test_split
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import make_pipeline
 
 from galaxy_sklearn._optional import import_optional
-from galaxy_sklearn.app.prediction import image_reader, list_images, predict_files
+from galaxy_sklearn.app.prediction import image_reader, list_images, load_model, predict_files
 from galaxy_sklearn.app.table import check_no_folder, check_no_input, check_output
 from galaxy_sklearn.datasets import load_catalog, load_image_folder, make_galaxies
 from galaxy_sklearn.exceptions import ImageReadWarning
@@ -90,26 +91,6 @@ def build_pipeline(options, cache):
     return make_pipeline(*steps, classifier)
 
 
-def load_model(path, options):
-    """Return the saved Pipeline, set to the device of the command line."""
-    if not Path(path).is_file():
-        raise ValueError(f"there is no model file {path!r}.")
-    try:
-        model = joblib.load(path)
-    except Exception as error:
-        raise ValueError(
-            f"{path!r} cannot be opened as a model ({type(error).__name__}: {error})."
-        ) from error
-    if not (isinstance(model, Pipeline) and hasattr(model, "classes_")):
-        raise ValueError(f"{path!r} holds no fitted Pipeline, but a {type(model).__name__}.")
-    for step in model.named_steps.values():
-        known = step.get_params() if hasattr(step, "get_params") else {}
-        chosen = {"device": options.device, "verbose": 0}
-        step.set_params(**{name: value for name, value in chosen.items() if name in known})
-    image_reader(model)
-    return model
-
-
 def save_model(model, path):
     """Write a fitted Pipeline without its cache, as a whole or not at all."""
     path = Path(path)
@@ -160,9 +141,7 @@ def predict(options):
     """Write a table of predictions, going on where an interrupted run stopped."""
     check_output(Path(options.output))
     check_no_input(Path(options.output), [options.model, *options.images])
-    model = load_model(options.model, options)
-    if not hasattr(model, "predict_proba"):
-        raise ValueError(f"{options.model!r} ends in a step that gives no probabilities.")
+    model = load_model(options.model, options.device, proba=True)
     files = load_files(options)
     failed, reason = predict_files(
         model,
@@ -211,7 +190,7 @@ def _predicted(model, files, labels):
 
 def evaluate(options):
     """Print how well a saved model does on labelled images."""
-    model = load_model(options.model, options)
+    model = load_model(options.model, options.device)
     files, labels = load_labelled(options)
     labels, predicted = _comparable(*_predicted(model, files, np.asarray(labels)))
     right = int((predicted == labels).sum())
@@ -277,3 +256,22 @@ def demo(options):
     )
     names = ["model.joblib", "predictions.csv", *_draw(model, files, labels, predicted, folder)]
     print(f"in {folder}:", *names, sep="\n  ")
+
+
+def page(options):
+    """Show a page in the browser that classifies the images dropped on it, until interrupted."""
+    import_optional("streamlit", extra="app", feature="The page")
+    load_model(options.model, options.device, proba=True)
+    settings = {
+        "server.address": options.address,
+        "server.port": options.port,
+        "server.headless": str(options.no_browser).lower(),
+        "server.showEmailPrompt": "false",
+        "browser.gatherUsageStats": "false",
+        "client.toolbarMode": "minimal",
+    }
+    command = [sys.executable, "-m", "streamlit", "run", str(Path(__file__).with_name("page.py"))]
+    command += [f"--{name}={value}" for name, value in settings.items()]
+    command += ["--", options.model, options.device, str(options.threshold)]
+    sys.stdout.flush()
+    os.execv(sys.executable, command)  # so that signals reach the server itself

@@ -31,6 +31,15 @@ def _share(text):
     return value
 
 
+def _add_threshold(parser):
+    parser.add_argument(
+        "--threshold",
+        type=_share,
+        default=0.6,
+        help="review below this confidence, 0 to 1 (default: %(default)s)",
+    )
+
+
 def _add_training(parser):
     parser.add_argument("--network", default="galaxynet", help="default: %(default)s")
     parser.add_argument("--epochs", type=int, help="default: chosen from the number of images")
@@ -86,12 +95,7 @@ def build_parser():
     predict.add_argument(
         "--output", default="predictions.csv", help=".csv or .parquet (default: %(default)s)"
     )
-    predict.add_argument(
-        "--threshold",
-        type=_share,
-        default=0.6,
-        help="review below this confidence, 0 to 1 (default: %(default)s)",
-    )
+    _add_threshold(predict)
     predict.add_argument("--restart", action="store_true", help="forget an interrupted run")
 
     evaluate = commands.add_parser(
@@ -99,6 +103,19 @@ def build_parser():
     )
     evaluate.add_argument("model", help="file saved by train or demo; open only what you trust")
     _add_data(evaluate, positional=True)
+
+    page = commands.add_parser(
+        "page", parents=[common], help="show a page that classifies the images dropped on it"
+    )
+    page.add_argument("model", help="file saved by train or demo; open only what you trust")
+    _add_threshold(page)
+    page.add_argument("--port", type=int, default=8501, help="default: %(default)s")
+    page.add_argument(
+        "--address",
+        default="localhost",
+        help="where to listen (default: %(default)s, this machine alone; 0.0.0.0 is the network)",
+    )
+    page.add_argument("--no-browser", action="store_true", help="open no browser")
     return parser
 
 

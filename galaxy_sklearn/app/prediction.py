@@ -3,8 +3,11 @@
 import csv
 import warnings
 from pathlib import Path
+from typing import NamedTuple
 
+import joblib
 import numpy as np
+from sklearn.pipeline import Pipeline
 from tqdm.auto import tqdm
 
 from galaxy_sklearn.app.table import (
@@ -43,6 +46,31 @@ def list_images(names):
     if not files:
         raise ValueError(f"there is no image in {', '.join(map(str, names))}.")
     return np.asarray([str(file) for file in files])
+
+
+def load_model(path, device, *, proba=False):
+    """Return a saved Pipeline, set to a device; ValueError if it is none, or reads no files.
+
+    With `proba`, also if it gives no probabilities.
+    """
+    if not Path(path).is_file():
+        raise ValueError(f"there is no model file {path!r}.")
+    try:
+        model = joblib.load(path)
+    except Exception as error:
+        raise ValueError(
+            f"{path!r} cannot be opened as a model ({type(error).__name__}: {error})."
+        ) from error
+    if not (isinstance(model, Pipeline) and hasattr(model, "classes_")):
+        raise ValueError(f"{path!r} holds no fitted Pipeline, but a {type(model).__name__}.")
+    for step in model.named_steps.values():
+        known = step.get_params() if hasattr(step, "get_params") else {}
+        chosen = {"device": device, "verbose": 0}
+        step.set_params(**{name: value for name, value in chosen.items() if name in known})
+    image_reader(model)
+    if proba and not hasattr(model, "predict_proba"):
+        raise ValueError(f"{path!r} ends in a step that gives no probabilities.")
+    return model
 
 
 def image_reader(model):
@@ -115,28 +143,50 @@ def predict_files(model, files, output, *, model_file, threshold, restart, progr
     return failed, problems[0][0] if problems else ""
 
 
-def _rows(model, files, threshold, problems):
-    """Return a row for each file, halving what fails as a whole down to the files at fault."""
+class Problem(NamedTuple):
+    """Why a file has no class.
+
+    Parameters
+    ----------
+    reason : str
+        In words, without the file.
+    readable : bool
+        The file could be read, but the model takes no such image.
+    """
+
+    reason: str
+    readable: bool
+
+
+def probabilities(model, files):
+    """Return for each file its probabilities (n_classes,), or a Problem.
+
+    The model's `ImageReader` has to leave unreadable files blank. What fails as a whole is halved
+    down to the files at fault.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ImageReadWarning)
             proba = model.predict_proba(files)
     except ValueError as error:
         if len(files) == 1:
-            readable = not isinstance(error, ImageReadError)
-            problems.append((f"{str(files[0])!r}: {error}", readable))
-            return [_empty_row(files[0], model)]
+            return [Problem(str(error), not isinstance(error, ImageReadError))]
         half = len(files) // 2
-        return [
-            *_rows(model, files[:half], threshold, problems),
-            *_rows(model, files[half:], threshold, problems),
-        ]
-    failed = {row: reason for row, _, reason in image_reader(model).failed_}
-    problems += [(f"{str(files[row])!r}: {failed[row]}", False) for row in sorted(failed)]
-    return [
-        _empty_row(file, model) if row in failed else _row(file, shares, model, threshold)
-        for row, (file, shares) in enumerate(zip(files, proba))
-    ]
+        return [*probabilities(model, files[:half]), *probabilities(model, files[half:])]
+    failed = {row: Problem(reason, False) for row, _, reason in image_reader(model).failed_}
+    return [failed.get(row, shares) for row, shares in enumerate(proba)]
+
+
+def _rows(model, files, threshold, problems):
+    """Return the table's row of each file; add to `problems` what each without a class has."""
+    rows = []
+    for file, found in zip(files, probabilities(model, files)):
+        if isinstance(found, Problem):
+            problems.append((f"{str(file)!r}: {found.reason}", found.readable))
+            rows.append(_empty_row(file, model))
+        else:
+            rows.append(_row(file, found, model, threshold))
+    return rows
 
 
 def _row(file, shares, model, threshold):

@@ -1,0 +1,140 @@
+"""The page that `galaxy-sklearn page` shows: images in, classes out. Streamlit runs this file."""
+
+import shutil
+import sys
+import tempfile
+import weakref
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from galaxy_sklearn._optional import import_optional
+from galaxy_sklearn.app.prediction import Problem, image_reader, load_model, probabilities
+from galaxy_sklearn.app.table import table_columns
+from galaxy_sklearn.images._decode import IMAGE_SUFFIXES
+from galaxy_sklearn.inspection import GalleryDisplay, GradCamDisplay
+
+_KINDS = sorted({suffix.rpartition(".")[2] for suffix in IMAGE_SUFFIXES})
+
+
+@st.cache_resource(show_spinner="Opening the model")
+def opened(path, device):
+    """Return the model, ready for files that cannot be read."""
+    model = load_model(path, device, proba=True)
+    image_reader(model).set_params(on_error="blank", cache=None)
+    return model
+
+
+class Visit:
+    """What one visitor dropped on the page, gone with them: a folder, and what was found."""
+
+    def __init__(self):
+        self.folder = Path(tempfile.mkdtemp(prefix="galaxy-sklearn-"))
+        self.found = {}
+        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+
+
+def kept(uploads, folder):
+    """Write uploads to a folder; return their files by Streamlit's identifier."""
+    files = {}
+    for upload in uploads:
+        file = folder / upload.file_id / Path(upload.name).name
+        if not file.exists():
+            file.parent.mkdir()
+            file.write_bytes(upload.getvalue())
+        files[upload.file_id] = str(file)
+    return files
+
+
+def predicted(model, files, found):
+    """Return what was found for each file, predicting those that are not in `found` yet."""
+    new = {key: file for key, file in files.items() if key not in found}
+    if new:
+        with st.spinner(f"Looking at {len(new)} galaxies"):
+            found.update(zip(new, probabilities(model, np.asarray([*new.values()]))))
+    return [found[key] for key in files]
+
+
+def as_table(names, found, classes, threshold):
+    """Return the table that `galaxy-sklearn predict` writes, empty where there is no class."""
+    rows = []
+    for name, shares in zip(names, found):
+        if isinstance(shares, Problem):
+            rows.append([name, None, None, *[None] * len(classes), True])
+            continue
+        best = int(shares.argmax())
+        rows.append([name, classes[best], shares[best], *shares, bool(shares[best] < threshold)])
+    return pd.DataFrame(rows, columns=table_columns(classes))
+
+
+def show_table(table):
+    """Show the table, and offer it as a file."""
+    shares = {
+        name: st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1)
+        for name in table.columns[2:-1]
+    }
+    order = ["file", "class", "confidence", "needs_review", *table.columns[3:-1]]
+    st.dataframe(table, column_config=shares, column_order=order, hide_index=True)
+    text = table.to_csv(index=False, float_format="%.6f")
+    st.download_button("Download as CSV", text, "predictions.csv", "text/csv")
+
+
+def show_one(model, file, shares):
+    """Show a galaxy, where the network looks, and the probability of each class."""
+    left, right = st.columns(2)
+    order = np.argsort(-shares)
+    names = [str(name) for name in model.classes_[order]]
+    right.bar_chart(
+        pd.DataFrame({"class": names, "probability": shares[order]}),
+        x="class",
+        y="probability",
+        horizontal=True,
+        sort=False,
+    )
+    try:
+        display = GradCamDisplay.from_estimator(model, [file])
+        left.caption("The galaxy as the network sees it, and where it looks")
+    except ValueError:  # nothing to explain, or no maps to do it by
+        display = GalleryDisplay.from_steps(model, [file])
+        left.caption("The galaxy on its way to the classifier")
+    left.pyplot(display.figure_, width="content")
+    import_optional("matplotlib.pyplot", extra="inspect", feature="Drawing").close(display.figure_)
+
+
+def main(path, device, threshold):
+    """Draw the page."""
+    st.set_page_config("galaxy-sklearn", page_icon="\N{MILKY WAY}", layout="wide")
+    model = opened(path, device)
+    st.title("What galaxies are these?")
+    with st.sidebar:
+        st.subheader("Model")
+        st.write(f"`{Path(path).name}` tells {len(model.classes_)} classes apart:")
+        st.write(", ".join(str(name) for name in model.classes_))
+        threshold = st.slider("Review below this confidence", 0.0, 1.0, float(threshold), 0.01)
+    uploads = st.file_uploader(
+        "Images, or FITS cutouts, one galaxy each", _KINDS, accept_multiple_files=True
+    )
+    if not uploads:
+        st.info("Drop one image or many here. Nothing is kept when the page is closed.")
+        return
+    visit = st.session_state.setdefault("visit", Visit())
+    files = kept(uploads, visit.folder)
+    found = predicted(model, files, visit.found)
+    names = [upload.name for upload in uploads]
+    table = as_table(names, found, model.classes_, threshold)
+    to_review = int(table["needs_review"].sum())
+    st.write(f"{len(table)} images, {to_review} to review")
+    for name, one in zip(names, found):
+        if isinstance(one, Problem):
+            st.error(f"{name}: {one.reason}")
+    show_table(table)
+    good = [k for k, one in enumerate(found) if not isinstance(one, Problem)]
+    if good:
+        chosen = st.selectbox("Look at", good, format_func=lambda k: names[k])
+        show_one(model, [*files.values()][chosen], found[chosen])
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
