@@ -21,7 +21,7 @@ from sklearn.preprocessing import FunctionTransformer
 from small_networks import small
 from streamlit.testing.v1 import AppTest
 
-from galaxy_sklearn.app import page
+from galaxy_sklearn.app import page, prediction
 from galaxy_sklearn.app.main import main
 from galaxy_sklearn.app.prediction import Problem
 from galaxy_sklearn.preprocessing import ImageReader
@@ -136,6 +136,26 @@ def test_a_name_cannot_leave_the_folder_of_the_session(shown, model, galaxies):
     folder = app.session_state.visit.folder
     assert [path.name for path in folder.rglob("*.png")] == ["evil.png"]
     assert not (folder.parent / "evil.png").exists()
+
+
+def test_many_images_are_looked_at_part_by_part(shown, model, galaxies, monkeypatch):
+    uploads = [(f"{k}.png", png(image), "image/png") for k, image in enumerate(galaxies[0])]
+    expected = shown(model, *uploads).dataframe[0].value
+    monkeypatch.setattr(prediction, "probabilities", in_small_parts(prediction.probabilities))
+    source = PAGE.read_text().replace("_AT_ONCE = 128", "_AT_ONCE = 7")
+    app = AppTest.from_string(source, default_timeout=60).run()
+    app.file_uploader[0].set_value(uploads).run()
+    assert not app.exception
+    table = app.dataframe[0].value
+    pd.testing.assert_frame_equal(table, expected, atol=1e-6)
+
+
+def in_small_parts(function):
+    def checked(model, files):
+        assert len(files) <= 7
+        return function(model, files)
+
+    return checked
 
 
 def test_images_are_looked_at_once(shown, model, galaxies):

@@ -5,6 +5,7 @@ import sys
 import tempfile
 import weakref
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import pandas as pd
@@ -16,15 +17,16 @@ from galaxy_sklearn.app.table import table_columns
 from galaxy_sklearn.images._decode import IMAGE_SUFFIXES
 from galaxy_sklearn.inspection import GalleryDisplay, GradCamDisplay
 
+_AT_ONCE = 128  # images between two signs of life
 _KINDS = sorted({suffix.rpartition(".")[2] for suffix in IMAGE_SUFFIXES})
 
 
 @st.cache_resource(show_spinner="Opening the model")
 def opened(path, device):
-    """Return the model, ready for files that cannot be read."""
+    """Return the model, ready for files that cannot be read, and a lock: visitors share it."""
     model = load_model(path, device, proba=True)
     image_reader(model).set_params(on_error="blank", cache=None)
-    return model
+    return model, Lock()
 
 
 class Visit:
@@ -48,12 +50,17 @@ def kept(uploads, folder):
     return files
 
 
-def predicted(model, files, found):
+def predicted(model, lock, files, found):
     """Return what was found for each file, predicting those that are not in `found` yet."""
-    new = {key: file for key, file in files.items() if key not in found}
+    new = [key for key in files if key not in found]
     if new:
-        with st.spinner(f"Looking at {len(new)} galaxies"):
-            found.update(zip(new, probabilities(model, np.asarray([*new.values()]))))
+        bar = st.progress(0.0)
+        for start in range(0, len(new), _AT_ONCE):
+            bar.progress(start / len(new), f"Looking at galaxy {start + 1} of {len(new)}")
+            part = new[start : start + _AT_ONCE]
+            with lock:
+                found.update(zip(part, probabilities(model, np.asarray([files[k] for k in part]))))
+        bar.empty()
     return [found[key] for key in files]
 
 
@@ -106,7 +113,7 @@ def show_one(model, file, shares):
 def main(path, device, threshold):
     """Draw the page."""
     st.set_page_config("galaxy-sklearn", page_icon="\N{MILKY WAY}", layout="wide")
-    model = opened(path, device)
+    model, lock = opened(path, device)
     st.title("What galaxies are these?")
     with st.sidebar:
         st.subheader("Model")
@@ -121,7 +128,7 @@ def main(path, device, threshold):
         return
     visit = st.session_state.setdefault("visit", Visit())
     files = kept(uploads, visit.folder)
-    found = predicted(model, files, visit.found)
+    found = predicted(model, lock, files, visit.found)
     names = [upload.name for upload in uploads]
     table = as_table(names, found, model.classes_, threshold)
     to_review = int(table["needs_review"].sum())
@@ -133,7 +140,8 @@ def main(path, device, threshold):
     good = [k for k, one in enumerate(found) if not isinstance(one, Problem)]
     if good:
         chosen = st.selectbox("Look at", good, format_func=lambda k: names[k])
-        show_one(model, [*files.values()][chosen], found[chosen])
+        with lock:
+            show_one(model, [*files.values()][chosen], found[chosen])
 
 
 if __name__ == "__main__":
