@@ -20,6 +20,8 @@ from small_networks import small
 from galaxy_sklearn import ImageSequence
 from galaxy_sklearn._training.adversarial import AdversarialLoss
 from galaxy_sklearn.generative import GalaxyGAN, frechet_distance, kernel_distance
+from galaxy_sklearn.generative._added import with_images
+from galaxy_sklearn.generative._shares import n_missing
 from galaxy_sklearn.inspection import GeneratedDisplay
 from galaxy_sklearn.networks._d4 import turn
 from galaxy_sklearn.networks._dcgan import DCGAN
@@ -209,6 +211,8 @@ def test_labels_are_drawn_as_asked(shapes):
     assert labels.tolist() == ["long", "ring"]
     with pytest.raises(ValueError, match="got the label 'round', which is not among the classes"):
         model.sample(2, "round")
+    with pytest.raises(ValueError, match="got the label 3, which is not among the classes"):
+        model.sample(y=["long", 3, None, "a"])
     with pytest.raises(ValueError, match="draws one galaxy or more; got 0"):
         model.sample(0)
     with pytest.raises(NotFittedError):
@@ -232,13 +236,59 @@ def test_a_galaxy_does_not_depend_on_those_drawn_with_it(fitted):
     assert np.abs(many[:5].astype(int) - few).max() <= 1
 
 
-def test_two_fits_are_alike_and_pickles_draw_the_same(shapes):
+@pytest.mark.parametrize("normalization", ["batch", "spectral"])
+def test_two_fits_are_alike_and_pickles_draw_the_same(shapes, normalization, tmp_path):
     X, y = shapes
-    one, other = tiny().fit(X, y), clone(tiny()).fit(X, y)
+    model = tiny().set_params(network__normalization=normalization)
+    one, other = model.fit(X, y), clone(model).fit(X, y)
     for name, tensor in state(one).items():
         assert torch.equal(tensor, state(other)[name]), name
-    loaded = pickle.loads(pickle.dumps(one))
-    np.testing.assert_array_equal(loaded.sample(5)[0], one.sample(5)[0])
+    one.save(tmp_path / "gan.joblib")
+    for loaded in (pickle.loads(pickle.dumps(one)), GalaxyGAN.load(tmp_path / "gan.joblib")):
+        np.testing.assert_array_equal(loaded.sample(5)[0], one.sample(5)[0])
+
+
+def test_spectral_layers_have_no_singular_value_over_1():
+    torch.manual_seed(0)
+    network = DCGAN(3, 2, (16, 16), width=4, input_size=16, normalization="spectral")
+    wide = network.discriminator.features[2]
+    before = wide.bounded_weight()
+    for _ in range(50):
+        network(torch.randn(4, 3, 16, 16), torch.eye(2).repeat(2, 1)).sum().backward()
+    layers = [m for m in network.discriminator.modules() if hasattr(m, "bounded_weight")]
+    assert len(layers) == 4
+    for layer in layers:
+        largest = torch.linalg.matrix_norm(layer.bounded_weight().flatten(1), 2)
+        torch.testing.assert_close(largest, torch.tensor(1.0), atol=0.02, rtol=0)
+        assert layer.weight.grad.abs().max() > 0
+    assert not torch.allclose(before, wide.bounded_weight(), rtol=0.01)
+
+
+def test_each_band_keeps_its_own_range(shapes):
+    X, y = shapes
+    factors = np.array([1.0, 10.0, 1000.0])
+    flux = X / 255 * factors
+    generated = tiny(max_steps=60).fit(flux, y).sample(200)[0] / factors
+    low, high = (X / 255).min((0, 1, 2)), (X / 255).max((0, 1, 2))
+    assert (generated.min((0, 1, 2)) >= low - 1e-4).all()
+    assert (generated.max((0, 1, 2)) <= high + 1e-4).all()
+    spread = generated.std((0, 1, 2))
+    assert spread.max() < 2 * spread.min()
+
+
+def test_low_precision_does_not_make_steps_of_the_sky(shapes):
+    X, y = shapes
+    flux = X.astype(np.float32)
+    flux[:, 8, 8] = 50_000
+    generated = tiny(max_steps=10, precision="bf16").fit(flux, y).sample(40)[0]
+    assert len(np.unique(generated)) > 0.9 * generated.size
+
+
+def test_double_precision_is_kept(shapes):
+    net = tiny(precision="float64").fit(*shapes).net_
+    assert net.module_.network.low.dtype == torch.float64
+    logits = net._logits(torch.zeros(2, 3, 16, 16).double(), torch.eye(3)[:2].double())
+    assert logits.dtype == torch.float64
 
 
 def test_the_callers_random_numbers_are_left_alone(shapes):
@@ -274,7 +324,7 @@ def test_warm_start_goes_on_with_the_same_classes(shapes):
     low = model.net_.module_.network.low.clone()
     model.set_params(learning_rate=1e-9, ema_decay=None).fit(X, y)
     for name, tensor in state(model).items():
-        if name.endswith("weight") and "layers" in name:
+        if name.endswith("weight"):
             torch.testing.assert_close(tensor, before[name], atol=1e-6, rtol=0)
     assert torch.equal(model.net_.module_.network.low, low)
     with pytest.raises(
@@ -283,12 +333,17 @@ def test_warm_start_goes_on_with_the_same_classes(shapes):
         model.fit(X)
     with pytest.raises(ValueError, match=r"and got \['long', 'ring'\]"):
         model.fit(X[y != "round"], y[y != "round"])
+    nowhere = ImageSequence.from_array(np.full((40, 16, 16, 3), np.nan, np.float32))
+    counts = model.class_counts_
+    with pytest.raises(ValueError, match="pixels"):
+        model.fit(nowhere, y[:40])
+    assert model.class_counts_ is counts
     assert model.sample(3)[1] is not None
 
 
 def test_parameters_of_the_network_are_the_estimator_s(shapes):
     model = tiny().set_params(network__width=2, optimizer__betas=(0.1, 0.9)).fit(*shapes)
-    assert model.net_.module_.network.generator.layers[-2].in_channels == 2
+    assert model.net_.module_.network.generator.last.in_channels == 2
     assert model.net_.optimizer_.param_groups[-1]["betas"] == (0.1, 0.9)
     assert tiny().fit(*shapes).net_.optimizer_.param_groups[-1]["betas"] == (0.5, 0.999)
 
@@ -298,6 +353,9 @@ def test_parameters_of_the_network_are_the_estimator_s(shapes):
     [
         ({"input_size": 48}, "a power of two, 8 pixels or more; got input_size=48"),
         ({"input_size": 4}, "a power of two, 8 pixels or more; got input_size=4"),
+        ({"input_size": 16.0}, "a power of two, 8 pixels or more; got input_size=16.0"),
+        ({"width": 0}, "width of the network 'dcgan' must be a whole number from 1 on; got 0"),
+        ({"code_size": 1.5}, "code_size of the network 'dcgan' must be a whole number from 1"),
         ({"normalization": "layer"}, "must be 'batch' or 'spectral'; got 'layer'"),
         ({"depth": 3}, "network 'dcgan' has no parameter 'depth'; it takes code_size, width"),
     ],
@@ -348,10 +406,46 @@ def test_what_is_added_is_what_the_fitted_estimator_draws(unequal):
 
 def test_the_layout_and_type_are_those_of_the_images(unequal):
     X, y = unequal
-    for images in (X.reshape(len(X), -1), X[..., 0], X.astype(np.float32)):
+    for images in (
+        X.reshape(len(X), -1),
+        X[..., 0],
+        X.astype(np.float32),
+        X.astype(np.int16),
+        X > 60,
+    ):
         filled, _ = tiny().fit_resample(images, y)
         assert filled.shape == (120, *images.shape[1:])
         assert filled.dtype == images.dtype
+        np.testing.assert_array_equal(filled[: len(X)], images)
+        assert 0 < filled[len(X) :].mean() < filled.max()
+
+
+def test_whole_numbers_are_rounded_and_kept_in_range():
+    generated = np.array([[[[-0.6], [0.5001], [254.5001], [300.0]]]])
+    filled = with_images(np.zeros((1, 1, 4, 1), np.uint8), generated)
+    assert filled[1].ravel().tolist() == [0, 1, 255, 255]
+    filled = with_images(np.zeros((1, 1, 4, 1), np.int16), generated)
+    assert filled[1].ravel().tolist() == [-1, 1, 255, 300]
+    filled = with_images(np.zeros((1, 1, 4, 1), bool), generated)
+    assert filled[1].ravel().tolist() == [False, True, True, True]
+
+
+def test_tables_stay_tables(unequal):
+    X, y = unequal
+    rows = pd.DataFrame(X.reshape(len(X), -1)).add_prefix("pixel")
+    labels = pd.Series(y, index=np.arange(len(y)) + 7, name="type", dtype="category")
+    filled, filled_labels = tiny().fit_resample(rows, labels)
+    assert filled.columns.equals(rows.columns)
+    assert (filled.dtypes == np.uint8).all()
+    assert (filled_labels.name, filled_labels.dtype) == ("type", labels.dtype)
+    arrays = tiny().fit_resample(rows.to_numpy(), y)
+    np.testing.assert_array_equal(filled, arrays[0])
+    np.testing.assert_array_equal(filled_labels, arrays[1])
+    assert filled.index.equals(filled_labels.index)
+    same, _ = tiny(sampling_strategy={}).fit_resample(rows, labels)
+    pd.testing.assert_frame_equal(same, rows)
+    lazy = ImageSequence.from_array(X)
+    assert tiny(sampling_strategy={}).fit_resample(lazy, y)[0] is lazy
 
 
 def test_a_sequence_is_filled_up_without_being_read_as_a_whole(unequal):
@@ -364,10 +458,14 @@ def test_a_sequence_is_filled_up_without_being_read_as_a_whole(unequal):
     np.testing.assert_array_equal(labels, again)
 
 
-def test_labels_of_a_table_are_taken(unequal):
+def test_the_smallest_of_equal_classes_is_one():
+    counts = np.array([20, 10, 10])
+    assert n_missing("not minority", CLASSES, counts).tolist() == [0, 0, 10]
+    assert n_missing("minority", CLASSES, counts).tolist() == [0, 10, 0]
+
+
+def test_labels_may_be_numbers(unequal):
     X, y = unequal
-    _, labels = tiny().fit_resample(X, pd.Series(y, index=np.arange(len(y)) + 7))
-    assert len(labels) == 120
     codes = np.unique(y, return_inverse=True)[1] + 3
     assert np.bincount(tiny().fit_resample(X, codes)[1]).tolist() == [0, 0, 0, 40, 40, 40]
 
@@ -389,6 +487,7 @@ def test_it_stands_in_a_pipeline_of_imbalanced_learn(unequal):
             r"names the class 'spiral', which is not among \['long', 'ring', 'round'\]",
         ),
         ({"ring": 5}, "asks for 5 images of the class 'ring', which has 20 already"),
+        ({"ring": 30.5}, "a whole number of images of the class 'ring'; got 30.5"),
         ("majority", "The 'sampling_strategy' parameter of GalaxyGAN must be"),
     ],
 )
@@ -480,6 +579,8 @@ def test_real_galaxies_are_drawn_above_generated_ones(fitted, shapes):
     )
     np.testing.assert_array_equal(lazy.rows[3][1][2][0], display.rows[3][1][2][0])
     assert len(GeneratedDisplay.from_estimator(fitted, X).rows) == 2
+    with pytest.raises(ValueError, match="no galaxy that has a label"):
+        GeneratedDisplay.from_estimator(fitted, X[:2], [None, None])
     with pytest.raises(ValueError, match="which is not among the classes"):
         GeneratedDisplay.from_estimator(fitted, X[:3], ["a", "b", "c"])
     with pytest.raises(NotFittedError):

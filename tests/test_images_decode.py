@@ -162,6 +162,15 @@ def test_blank_pixels_of_fits_are_not_numbers(tmp_path, stored):
     assert pixels.dtype == (np.float64 if stored == np.uint32 else np.float32)
 
 
+@pytest.mark.filterwarnings("ignore:Invalid value for 'BLANK'")
+@pytest.mark.parametrize("blank", [200, "none"])
+def test_a_blank_that_no_pixel_has_changes_nothing(tmp_path, blank):
+    unit = fits.PrimaryHDU(np.arange(16, dtype=np.uint16).reshape(4, 4))
+    unit.header["BLANK"] = blank
+    unit.writeto(tmp_path / "a.fits")
+    np.testing.assert_array_equal(read(tmp_path / "a.fits")[..., 0], np.arange(16).reshape(4, 4))
+
+
 def test_fits_extension_by_number_name_or_the_first_with_an_image(tmp_path):
     table = fits.BinTableHDU.from_columns([fits.Column("a", "J", array=[1])])
     science = fits.ImageHDU(np.full((4, 5), 2.0), name="SCI")

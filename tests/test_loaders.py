@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from astropy.table import Table
 from PIL import Image
@@ -193,7 +194,9 @@ def test_bytes_are_read_as_text(folder):
     assert load_catalog(frame, id_column="file", **names).data.tolist() == bunch.data.tolist()
 
 
-@pytest.mark.parametrize("dtype", [object, "string", "category"])
+@pytest.mark.parametrize(
+    "dtype", [object, "string", "category", pd.ArrowDtype(pa.string())], ids=str
+)
 def test_spaces_around_a_label_are_no_part_of_it(folder, dtype):
     frame = pd.DataFrame({"file": ["spiral/1.jpg", "round/3.jpg", "spiral/deep/2.PNG"]})
     frame["type"] = pd.Series(["Sb ", " Sb", " "], dtype=dtype)
@@ -206,6 +209,9 @@ def test_spaces_around_a_label_are_no_part_of_it(folder, dtype):
     assert kept.target.isna().tolist() == [False, False, True]
     assert kept.frame["type"].tolist()[:2] == ["Sb", "Sb"]
     pd.testing.assert_frame_equal(frame, before)
+    frame["type"] = pd.Series(["Sb", "E", "Sb"], dtype=dtype)
+    whole = load_catalog(frame, as_frame=True, **names).frame
+    assert whole["type"].dtype == frame["type"].dtype
 
 
 @pytest.mark.parametrize("name", ["t.fits", "t.FIT", "t.fits.gz"])

@@ -1,6 +1,5 @@
 """The page, as a user meets it: images dropped on it, classes under them."""
 
-import gc
 import io
 import socket
 import subprocess
@@ -8,6 +7,7 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
+from types import SimpleNamespace
 
 import joblib
 import numpy as np
@@ -131,11 +131,31 @@ def test_two_images_of_one_name_are_two_galaxies(shown, model, galaxies):
     assert table.loc[0, "confidence"] != table.loc[1, "confidence"]
 
 
-def test_a_name_cannot_leave_the_folder_of_the_session(shown, model, galaxies):
-    app = shown(model, ("../../evil.png", png(galaxies[0][0]), "image/png"))
-    folder = app.session_state.visit.folder
-    assert [path.name for path in folder.rglob("*.png")] == ["evil.png"]
-    assert not (folder.parent / "evil.png").exists()
+@pytest.mark.parametrize("name", ["../../evil.png", "\u661f" * 100 + ".png"])
+def test_any_name_is_as_good_as_another(shown, model, galaxies, name):
+    app = shown(model, (name, png(galaxies[0][0]), "image/png"))
+    assert app.dataframe[0].value["class"].notna().all()
+
+
+def test_uploads_are_on_disk_only_while_they_are_looked_at():
+    uploads = [
+        SimpleNamespace(name=name, getvalue=lambda: b"pixels")
+        for name in ("a.png", "a.png", "../b.FITS.GZ", "c")
+    ]
+    with page.on_disk(uploads) as files:
+        folder = Path(files[0]).parent
+        assert [Path(file).name for file in files] == ["0.png", "1.png", "2.fits.gz", "3"]
+        assert all(Path(file).parent == folder for file in files)
+        assert Path(files[1]).read_bytes() == b"pixels"
+    assert not folder.exists()
+
+
+def test_a_lone_file_that_is_no_galaxy_is_named_without_its_place(shown, model):
+    app = shown(model, ("bad.png", b"no picture", "image/png"))
+    assert [error.value for error in app.error] == [
+        "bad.png: it is not a JPEG, PNG, TIFF, WebP or FITS image"
+    ]
+    assert not app.selectbox
 
 
 def test_many_images_are_looked_at_part_by_part(shown, model, galaxies, monkeypatch):
@@ -160,20 +180,11 @@ def in_small_parts(function):
 
 def test_images_are_looked_at_once(shown, model, galaxies):
     app = shown(model, ("a.png", png(galaxies[0][0]), "image/png"))
-    before = [*app.session_state.visit.found.values()]
+    before = [*app.session_state.found.values()]
     app.sidebar.slider[0].set_value(0.1).run()
-    after = [*app.session_state.visit.found.values()]
+    after = [*app.session_state.found.values()]
     assert len(before) == len(after) == 1
     assert after[0] is before[0]
-
-
-def test_what_was_dropped_is_gone_with_the_visitor():
-    visit = page.Visit()
-    (visit.folder / "a.png").touch()
-    folder = visit.folder
-    del visit
-    gc.collect()
-    assert not folder.exists()
 
 
 def test_a_model_without_maps_shows_the_galaxy_itself(shown, files, galaxies, tmp_path):
@@ -184,16 +195,20 @@ def test_a_model_without_maps_shows_the_galaxy_itself(shown, files, galaxies, tm
     assert any("on its way to the classifier" in one.value for one in app.caption)
 
 
-def test_the_table_is_the_one_that_predict_writes(model, files, tmp_path):
-    assert main(["predict", model, *files[:4], "--output", str(tmp_path / "t.csv")]) == 0
-    written = pd.read_csv(tmp_path / "t.csv")
-    proba = joblib.load(model).predict_proba(files[:4])
-    table = page.as_table(files[:4], list(proba), CLASSES, 0.6)
-    (tmp_path / "page.csv").write_text(table.to_csv(index=False, float_format="%.6f"))
-    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "page.csv"), written, atol=2e-6)
-    empty = page.as_table(["x"], [Problem("no", False)], CLASSES, 0.6)
-    assert empty["needs_review"].tolist() == [True]
-    assert empty["confidence"].isna().all()
+@pytest.mark.parametrize("names", [CLASSES, np.array([0, 3, 7]), np.array([-5.0, 1.0, 10.0])])
+def test_the_table_is_the_one_that_predict_writes(files, galaxies, tmp_path, names):
+    path, bad = str(tmp_path / "plain.joblib"), tmp_path / "bad.png"
+    bad.touch()
+    steps = ImageReader(), FunctionTransformer(flatten), GaussianNB()
+    y = names[np.searchsorted(CLASSES, galaxies[1])]
+    model = make_pipeline(*steps).fit(files, y)
+    joblib.dump(model, path)
+    given = [*files[:4], str(bad)]
+    assert main(["predict", path, *given, "--output", str(tmp_path / "t.csv")]) == 0
+    found = [*model.predict_proba(files[:4]), Problem("the file is empty", False)]
+    table = page.as_table(given, found, names, 0.6)
+    text = table.to_csv(index=False, float_format="%.6f")
+    assert text.splitlines() == (tmp_path / "t.csv").read_text().splitlines()
 
 
 # ------------------------------------------------------------------------ the command
@@ -207,13 +222,24 @@ def test_the_command_says_at_once_what_is_wrong(capsys, monkeypatch):
     assert 'pip install "galaxy_sklearn[app]"' in capsys.readouterr().err
 
 
-def test_the_command_serves_the_page_to_this_machine_alone(model):
+def test_a_class_that_no_table_can_hold_is_refused_at_once(capsys, files, galaxies, tmp_path):
+    path = str(tmp_path / "plain.joblib")
+    y = np.where(galaxies[1] == "ring", "confidence", "other")
+    steps = ImageReader(), FunctionTransformer(flatten), GaussianNB()
+    joblib.dump(make_pipeline(*steps).fit(files, y), path)
+    assert main(["page", path]) == 1
+    assert "the model has a class named 'confidence'" in capsys.readouterr().err
+
+
+def test_the_command_serves_the_page_to_this_machine_alone(model, tmp_path):
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
     code = "import sys; from galaxy_sklearn.app.main import main; sys.exit(main(sys.argv[1:]))"
+    (tmp_path / "click.py").write_text("raise SystemExit('a file of the current folder was run')")
     process = subprocess.Popen(
-        [sys.executable, "-c", code, "page", model, "--port", str(port), "--no-browser"],
+        [sys.executable, "-P", "-c", code, "page", model, "--port", str(port), "--no-browser"],
+        cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
@@ -229,6 +255,8 @@ def test_the_command_serves_the_page_to_this_machine_alone(model):
                     break
             except OSError:
                 time.sleep(0.2)
+        with pytest.raises(OSError, match="refused|assign|unreachable"):
+            socket.create_connection(("127.0.0.2", port), timeout=5).close()
     finally:
         process.terminate()
         process.communicate(timeout=30)

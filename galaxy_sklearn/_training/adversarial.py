@@ -69,17 +69,15 @@ class AdversarialNet(UnlabelledNet):
 
     def compute_loss(self, images, targets, weights):
         """Return the loss of the player whose turn it is, and logits of generated images."""
-        network, to_learn = self.module_.network, self.player == "discriminator"
-        network.discriminator.requires_grad_(to_learn)
+        to_learn = self.player == "discriminator"
+        self.module_.network.discriminator.requires_grad_(to_learn)
         classes = targets.to(images.dtype)
-        with self.autocast():
-            with torch.set_grad_enabled(not to_learn):
-                views = self._augmented(self._generated(classes))
-            logits = network(views, classes).float()
-            if not to_learn:
-                return self.criterion_.generator(logits), logits
-            views = self._augmented(self._turned(self._resized(images)))
-            real = network(views, classes).float()
+        with torch.set_grad_enabled(not to_learn):
+            views = self._augmented(self._generated(classes))
+        logits = self._logits(views, classes)
+        if not to_learn:
+            return self.criterion_.generator(logits), logits
+        real = self._logits(self._augmented(self._turned(self._resized(images))), classes)
         loss = self.criterion_.discriminator(real, logits)
         self._count(len(images), loss, real, logits)
         return loss, logits
@@ -88,7 +86,13 @@ class AdversarialNet(UnlabelledNet):
         network = self.module_.network
         shape = (len(classes), network.code_size)
         codes = torch.randn(shape, generator=self.generator, device=self.device)
-        return network.generate(codes.to(classes.dtype), classes)
+        with self.autocast():
+            return network.generate(codes.to(classes.dtype), classes)
+
+    def _logits(self, views, classes):
+        with self.autocast():
+            logits = self.module_.network(views, classes)
+        return logits if logits.dtype == torch.float64 else logits.float()
 
     def _augmented(self, views):
         if self.augmentation is not None:

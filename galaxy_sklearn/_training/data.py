@@ -166,12 +166,17 @@ def field_of_view(images):
 
 
 def pixel_range(images):
-    """Return the lowest and highest value that pixels have: 0 and 255, or those of some images."""
+    """Return the lowest and the highest value of each band, two arrays (n_channels,).
+
+    Of uint8 pixels 0 and 255; of others those of up to `RANGE_SAMPLE` images.
+    """
     if images.dtype == np.uint8:
-        return 0.0, 255.0
+        return np.zeros(images.shape[-1]), np.full(images.shape[-1], 255.0)
     rows = np.linspace(0, len(images) - 1, min(len(images), RANGE_SAMPLE)).astype(int)
-    ends = [(block.min(), block.max()) for block in (read_rows(images, [r]) for r in rows)]
-    return float(min(low for low, _ in ends)), float(max(high for _, high in ends))
+    blocks = [read_rows(images, [row]) for row in rows]
+    low = np.min([block.min((0, 1, 2)) for block in blocks], axis=0)
+    high = np.max([block.max((0, 1, 2)) for block in blocks], axis=0)
+    return low.astype(np.float64), high.astype(np.float64)
 
 
 def as_given_kind(images, kind):

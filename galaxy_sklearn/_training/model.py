@@ -79,7 +79,8 @@ class ImageModel(nn.Module):
         return ((images - self.mean) * self.scale).contiguous(memory_format=layout)
 
     def standardised_range(self, ends):
-        """Return raw pixel values as standardised ones of each band, a list of (n_channels,)."""
+        """Return raw pixel values (n_channels,) as standardised ones, a list of such."""
+        ends = [torch.as_tensor(end).to(self.mean).view_as(self.mean) for end in ends]
         return [((end - self.mean) * self.scale).flatten() for end in ends]
 
     def raw_pixels(self, images):

@@ -14,7 +14,12 @@ from sklearn.pipeline import make_pipeline
 
 from galaxy_sklearn._optional import import_optional
 from galaxy_sklearn.app.prediction import image_reader, list_images, load_model, predict_files
-from galaxy_sklearn.app.table import check_no_folder, check_no_input, check_output
+from galaxy_sklearn.app.table import (
+    check_no_folder,
+    check_no_input,
+    check_output,
+    table_columns,
+)
 from galaxy_sklearn.datasets import load_catalog, load_image_folder, make_galaxies
 from galaxy_sklearn.exceptions import ImageReadWarning
 from galaxy_sklearn.inspection import (
@@ -261,7 +266,7 @@ def demo(options):
 def page(options):
     """Show a page in the browser that classifies the images dropped on it, until interrupted."""
     import_optional("streamlit", extra="app", feature="The page")
-    load_model(options.model, options.device, proba=True)
+    table_columns(load_model(options.model, options.device, proba=True).classes_)
     settings = {
         "server.address": options.address,
         "server.port": options.port,
@@ -270,7 +275,8 @@ def page(options):
         "browser.gatherUsageStats": "false",
         "client.toolbarMode": "minimal",
     }
-    command = [sys.executable, "-m", "streamlit", "run", str(Path(__file__).with_name("page.py"))]
+    script = str(Path(__file__).with_name("page.py"))
+    command = [sys.executable, "-P", "-m", "streamlit", "run", script]  # -P: not the current folder
     command += [f"--{name}={value}" for name, value in settings.items()]
     command += ["--", options.model, options.device, str(options.threshold)]
     sys.stdout.flush()

@@ -1,10 +1,9 @@
 """The page that `galaxy-sklearn page` shows: images in, classes out. Streamlit runs this file."""
 
-import shutil
 import sys
-import tempfile
-import weakref
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Lock
 
 import numpy as np
@@ -29,39 +28,31 @@ def opened(path, device):
     return model, Lock()
 
 
-class Visit:
-    """What one visitor dropped on the page, gone with them: a folder, and what was found."""
-
-    def __init__(self):
-        self.folder = Path(tempfile.mkdtemp(prefix="galaxy-sklearn-"))
-        self.found = {}
-        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
-
-
-def kept(uploads, folder):
-    """Write uploads to a folder; return their files by Streamlit's identifier."""
-    files = {}
-    for upload in uploads:
-        file = folder / upload.file_id / Path(upload.name).name
-        if not file.exists():
-            file.parent.mkdir()
-            file.write_bytes(upload.getvalue())
-        files[upload.file_id] = str(file)
-    return files
+@contextmanager
+def on_disk(uploads):
+    """Hold uploads in files, under names of their own, as long as they are looked at."""
+    with TemporaryDirectory(prefix="galaxy-sklearn-") as folder:
+        files = []
+        for number, upload in enumerate(uploads):
+            endings = (one for one in IMAGE_SUFFIXES if upload.name.lower().endswith(one))
+            files.append(Path(folder) / f"{number}{max(endings, key=len, default='')}")
+            files[-1].write_bytes(upload.getvalue())
+        yield np.asarray([str(file) for file in files])
 
 
-def predicted(model, lock, files, found):
-    """Return what was found for each file, predicting those that are not in `found` yet."""
-    new = [key for key in files if key not in found]
+def predicted(model, lock, uploads):
+    """Return what was found for each upload, predicting those that are new."""
+    found = st.session_state.setdefault("found", {})
+    new = [upload for upload in uploads if upload.file_id not in found]
     if new:
         bar = st.progress(0.0)
         for start in range(0, len(new), _AT_ONCE):
             bar.progress(start / len(new), f"Looking at galaxy {start + 1} of {len(new)}")
             part = new[start : start + _AT_ONCE]
-            with lock:
-                found.update(zip(part, probabilities(model, np.asarray([files[k] for k in part]))))
+            with lock, on_disk(part) as files:
+                found.update(zip([one.file_id for one in part], probabilities(model, files)))
         bar.empty()
-    return [found[key] for key in files]
+    return [found[upload.file_id] for upload in uploads]
 
 
 def as_table(names, found, classes, threshold):
@@ -72,7 +63,9 @@ def as_table(names, found, classes, threshold):
             rows.append([name, None, None, *[None] * len(classes), True])
             continue
         best = int(shares.argmax())
-        rows.append([name, classes[best], shares[best], *shares, bool(shares[best] < threshold)])
+        rows.append(
+            [name, str(classes[best]), shares[best], *shares, bool(shares[best] < threshold)]
+        )
     return pd.DataFrame(rows, columns=table_columns(classes))
 
 
@@ -88,8 +81,8 @@ def show_table(table):
     st.download_button("Download as CSV", text, "predictions.csv", "text/csv")
 
 
-def show_one(model, file, shares):
-    """Show a galaxy, where the network looks, and the probability of each class."""
+def show_one(model, files, shares):
+    """Show the galaxy of the one file, where the network looks, and each class's probability."""
     left, right = st.columns(2)
     order = np.argsort(-shares)
     names = [str(name) for name in model.classes_[order]]
@@ -101,10 +94,10 @@ def show_one(model, file, shares):
         sort=False,
     )
     try:
-        display = GradCamDisplay.from_estimator(model, [file])
+        display = GradCamDisplay.from_estimator(model, files)
         left.caption("The galaxy as the network sees it, and where it looks")
     except ValueError:  # nothing to explain, or no maps to do it by
-        display = GalleryDisplay.from_steps(model, [file])
+        display = GalleryDisplay.from_steps(model, files)
         left.caption("The galaxy on its way to the classifier")
     left.pyplot(display.figure_, width="content")
     import_optional("matplotlib.pyplot", extra="inspect", feature="Drawing").close(display.figure_)
@@ -124,11 +117,9 @@ def main(path, device, threshold):
         "Images, or FITS cutouts, one galaxy each", _KINDS, accept_multiple_files=True
     )
     if not uploads:
-        st.info("Drop one image or many here. Nothing is kept when the page is closed.")
+        st.info("Drop one image or many here.")
         return
-    visit = st.session_state.setdefault("visit", Visit())
-    files = kept(uploads, visit.folder)
-    found = predicted(model, lock, files, visit.found)
+    found = predicted(model, lock, uploads)
     names = [upload.name for upload in uploads]
     table = as_table(names, found, model.classes_, threshold)
     to_review = int(table["needs_review"].sum())
@@ -140,8 +131,8 @@ def main(path, device, threshold):
     good = [k for k, one in enumerate(found) if not isinstance(one, Problem)]
     if good:
         chosen = st.selectbox("Look at", good, format_func=lambda k: names[k])
-        with lock:
-            show_one(model, [*files.values()][chosen], found[chosen])
+        with lock, on_disk([uploads[chosen]]) as files:
+            show_one(model, files, found[chosen])
 
 
 if __name__ == "__main__":

@@ -170,7 +170,9 @@ def probabilities(model, files):
             proba = model.predict_proba(files)
     except ValueError as error:
         if len(files) == 1:
-            return [Problem(str(error), not isinstance(error, ImageReadError))]
+            failed = image_reader(model).failed_
+            readable = not (failed or isinstance(error, ImageReadError))
+            return [Problem(failed[0][2] if failed else str(error), readable)]
         half = len(files) // 2
         return [*probabilities(model, files[:half]), *probabilities(model, files[half:])]
     failed = {row: Problem(reason, False) for row, _, reason in image_reader(model).failed_}

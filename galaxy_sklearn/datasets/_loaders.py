@@ -283,10 +283,12 @@ def load_catalog(
 
 def _stripped(labels):
     """Return a column with no spaces around its texts; what was nothing but spaces is empty."""
-    if labels.dtype.kind != "O":
+    if pd.api.types.is_numeric_dtype(labels.dtype):
         return labels
-    texts = (_as_text(value) for value in labels)
+    texts = [_as_text(value) for value in labels]
     stripped = [value.strip() or None if isinstance(value, str) else value for value in texts]
+    if all(one is other for one, other in zip(texts, stripped)):
+        return labels
     dtype = object if isinstance(labels.dtype, pd.CategoricalDtype) else labels.dtype
     return pd.Series(stripped, index=labels.index, dtype=dtype)
 
@@ -303,7 +305,7 @@ def _labels(frame, whole, name):
     if column.notna().all() and column.dtype.kind in "biuf":
         return column.to_numpy()
     labels = column.astype(object).where(column.notna(), None)
-    return np.fromiter(labels, object, len(labels))
+    return np.fromiter(map(_as_text, labels), object, len(labels))
 
 
 def _all_whole(numbers):

@@ -16,15 +16,13 @@ from galaxy_sklearn._validation import (
     POSITIVE,
     POSITIVE_INT,
     StrOptions,
-    as_given,
     encode_labels,
     fit_context,
-    is_image_sequence,
     validate_images,
 )
 from galaxy_sklearn.augmentation._galaxy import GalaxyAugmentation
+from galaxy_sklearn.generative._added import with_images, with_labels
 from galaxy_sklearn.generative._shares import STRATEGIES, n_missing
-from galaxy_sklearn.images._sequence import ImageSequence
 from galaxy_sklearn.networks._dcgan import build_generative
 from galaxy_sklearn.neural_network._base import PREDICTION_BATCH, NetEstimator
 
@@ -252,9 +250,9 @@ class GalaxyGAN(NetEstimator):
                 f"GalaxyGAN(warm_start=True) was fitted on the classes {_listed(before)} and got "
                 f"{_listed(classes)}."
             )
-        self._keep_classes(classes, targets)
         dataset = LabelledImages(images, targets, np.ones(len(images)))
         self._train(dataset, targets.shape[1])
+        self._keep_classes(classes, targets)
         return self
 
     def _one_hot_labels(self, y, n_samples):
@@ -359,10 +357,11 @@ class GalaxyGAN(NetEstimator):
             shares = self.class_counts_ / self.class_counts_.sum()
             return rng.choice(self.classes_, max(n_samples, 0), p=shares)
         labels = np.full(n_samples, y) if np.ndim(y) == 0 else np.asarray(y).ravel()
-        unknown = sorted(set(labels.tolist()) - set(self.classes_.tolist()))
-        if unknown:
+        known = set(self.classes_.tolist())
+        unknown = next((label for label in labels.tolist() if label not in known), None)
+        if unknown is not None:
             raise ValueError(
-                f"GalaxyGAN.sample got the label {unknown[0]!r}, which is not among the classes "
+                f"GalaxyGAN.sample got the label {unknown!r}, which is not among the classes "
                 f"{self.classes_.tolist()}."
             )
         return labels
@@ -380,10 +379,10 @@ class GalaxyGAN(NetEstimator):
 
         Returns
         -------
-        X_resampled : ndarray or ImageSequence
+        X_resampled : ndarray, DataFrame or ImageSequence
             `X`, then the generated galaxies; of the layout and type of `X`. To a sequence they are
             added in memory, and `X` itself is still not read.
-        y_resampled : ndarray
+        y_resampled : ndarray or Series
             Their labels.
 
         Raises
@@ -395,16 +394,8 @@ class GalaxyGAN(NetEstimator):
         missing = n_missing(self.sampling_strategy, classes, np.bincount(codes))
         self.fit(X, y)
         added = np.repeat(classes, missing)
-        labels = np.concatenate([np.asarray(y).ravel(), added])
-        if not len(added):
-            return X, labels
-        generated, _ = self.sample(y=added)
-        if is_image_sequence(X):
-            generated = generated.astype(X.dtype, copy=False)
-            return ImageSequence.concatenate([X, ImageSequence.from_array(generated)]), labels
-        X = np.asarray(X)
-        generated = as_given(generated.astype(X.dtype, copy=False), X)
-        return np.concatenate([X, generated]), labels
+        generated = self.sample(y=added)[0] if len(added) else np.empty((0, *self.image_shape_))
+        return with_images(X, generated), with_labels(y, added)
 
 
 def _listed(classes):

@@ -1,5 +1,7 @@
 """How many images of each class are to be generated."""
 
+from numbers import Integral
+
 import numpy as np
 
 STRATEGIES = ("auto", "not majority", "not minority", "minority", "all")
@@ -20,7 +22,8 @@ def n_missing(strategy, classes, counts):
     Raises
     ------
     ValueError
-        If a dict names a class that is not there, or asks for fewer images than there are.
+        If a dict names a class that is not there, or asks for fewer images than there are, or for
+        what is no whole number.
     """
     wanted = _named(strategy, counts) if isinstance(strategy, str) else counts.copy()
     if not isinstance(strategy, str):
@@ -30,6 +33,11 @@ def n_missing(strategy, classes, counts):
                 raise ValueError(
                     f"sampling_strategy names the class {label!r}, which is not among "
                     f"{classes.tolist()}."
+                )
+            if not isinstance(count, Integral):
+                raise ValueError(
+                    f"sampling_strategy needs a whole number of images of the class {label!r}; got "
+                    f"{count!r}."
                 )
             wanted[places[label]] = count
     missing = wanted - counts
@@ -47,7 +55,7 @@ def _named(strategy, counts):
     is_filled = {
         "auto": counts < counts.max(),
         "not majority": counts < counts.max(),
-        "not minority": counts > counts.min(),
+        "not minority": np.arange(len(counts)) != counts.argmin(),
         "minority": np.arange(len(counts)) == counts.argmin(),
         "all": np.ones(len(counts), bool),
     }[strategy]

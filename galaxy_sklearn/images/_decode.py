@@ -193,9 +193,13 @@ def _fits_pixels(unit):
         if str(error).startswith(_ENDS_EARLY):
             raise UnreadableError("the FITS file is truncated: its pixels end early") from error
         raise
-    if blank is None or pixels.dtype.kind != "u":
+    if not isinstance(blank, int) or pixels.dtype.kind != "u":
         return pixels  # astropy has made NaN of the blanks of signed integers
-    return np.where(pixels == blank + unit.header.get("BZERO", 0), np.nan, as_pixels(pixels))
+    is_blank = pixels == blank + unit.header.get("BZERO", 0)
+    if not is_blank.any():
+        return pixels
+    number = np.float32 if pixels.dtype.itemsize <= 2 else np.float64
+    return np.where(is_blank, np.nan, pixels.astype(number))
 
 
 def _choose_hdu(hdus, wanted):

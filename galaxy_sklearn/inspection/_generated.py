@@ -39,10 +39,11 @@ class GeneratedDisplay(PictureRows):
         ----------
         estimator : estimator
             Fitted, with a `sample` as that of `GalaxyGAN`.
-        X : array-like or ImageSequence of n_samples images
+        X : ndarray or ImageSequence of n_samples images
             Real galaxies; only the images drawn are read.
         y : array-like of shape (n_samples,), default=None
             Their classes; None draws all as one, and the estimator's classes as it gives them.
+            Galaxies without one (None, NaN, NA) are left out.
         n_per_class : int, default=6
             Galaxies in each row.
         random_state : int, RandomState instance or None, default=None
@@ -56,7 +57,8 @@ class GeneratedDisplay(PictureRows):
         Raises
         ------
         ValueError
-            If `y` has another length than `X`, or names a class that the estimator does not know.
+            If `y` has another length than `X`, names a class that the estimator does not know, or
+            has no label at all.
         """
         check_is_fitted(estimator)
         rng = check_random_state(random_state)
@@ -68,6 +70,8 @@ class GeneratedDisplay(PictureRows):
             name = "" if label is None else f"{label}, "
             for kind, images in (("real", read_rows(X, chosen)), ("generated", generated)):
                 rows.append((fill(name + kind, CAPTION), [(image, "") for image in images]))
+        if not rows:
+            raise ValueError("GeneratedDisplay found no galaxy that has a label.")
         return cls(rows).plot()
 
 

@@ -1,10 +1,11 @@
 """DCGAN: a network that paints galaxies from noise, and one that tells them from real ones."""
 
 import math
+from numbers import Integral
 
 import torch
 from torch import nn
-from torch.nn.utils.parametrizations import spectral_norm
+from torch.nn import functional as F
 
 from galaxy_sklearn.networks._registry import construct
 
@@ -28,8 +29,51 @@ def _initialise(module):
             nn.init.normal_(layer.weight, 1, _STD)
 
 
+class _Spectral:
+    """Divide a layer's weights by their largest singular value (Miyato et al. 2018, eq. 8).
+
+    A step of the power iteration is taken in each pass of training. PyTorch's own parametrization
+    cannot be pickled.
+    """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        rows = self.weight.shape[0]
+        self.register_buffer("left", F.normalize(torch.randn(rows), dim=0))
+
+    def bounded_weight(self):
+        """Return the weights, divided."""
+        with torch.autocast(self.weight.device.type, enabled=False):
+            matrix = self.weight.flatten(1)
+            with torch.no_grad():
+                right = F.normalize(matrix.T @ self.left, dim=0)
+                left = F.normalize(matrix @ right, dim=0)
+                if self.training:
+                    self.left.copy_(left)
+            return self.weight / (left @ matrix @ right)
+
+
+class SpectralConv2d(_Spectral, nn.Conv2d):
+    """A convolution whose weights have no singular value over 1."""
+
+    def forward(self, x):
+        """Return the maps."""
+        return self._conv_forward(x, self.bounded_weight(), self.bias)
+
+
+class SpectralLinear(_Spectral, nn.Linear):
+    """A dense layer whose weights have no singular value over 1."""
+
+    def forward(self, x):
+        """Return the outputs."""
+        return F.linear(x, self.bounded_weight(), self.bias)
+
+
 class Generator(nn.Module):
     """Noise, and a class where there are any, to an image of numbers between -1 and 1.
+
+    The last layer computes in the precision of its weights: an image needs more than the eight bits
+    of bfloat16.
 
     Parameters
     ----------
@@ -53,12 +97,15 @@ class Generator(nn.Module):
                 nn.ReLU(inplace=True),
                 nn.ConvTranspose2d(fan_in, fan_out, 4, stride=2, padding=1, bias=False),
             ]
-        self.layers = nn.Sequential(*layers, nn.Tanh())
+        self.layers = nn.Sequential(*layers[:-1])
+        self.last = layers[-1]
         _initialise(self)
 
     def forward(self, x):
         """Return images (n, n_channels, side, side) of inputs (n, n_inputs)."""
-        return self.layers(x[:, :, None, None])
+        maps = self.layers(x[:, :, None, None])
+        with torch.autocast(maps.device.type, enabled=False):
+            return torch.tanh(self.last(maps.to(self.last.weight.dtype)))
 
 
 class Discriminator(nn.Module):
@@ -84,21 +131,18 @@ class Discriminator(nn.Module):
     def __init__(self, n_channels, n_classes, width, side, normalization):
         super().__init__()
         by_batch = normalization == "batch"
+        conv, dense = (nn.Conv2d, nn.Linear) if by_batch else (SpectralConv2d, SpectralLinear)
         widths = _widths(width, side)
         layers = []
         for fan_in, fan_out in zip([n_channels, *widths], widths):
-            layers.append(nn.Conv2d(fan_in, fan_out, 4, stride=2, padding=1, bias=not by_batch))
+            layers.append(conv(fan_in, fan_out, 4, stride=2, padding=1, bias=not by_batch))
             if by_batch and fan_in != n_channels:
                 layers.append(nn.BatchNorm2d(fan_out))
             layers.append(nn.LeakyReLU(0.2, inplace=True))
         self.features = nn.Sequential(*layers)
-        self.last = nn.Conv2d(widths[-1], 1, _SMALLEST, bias=not by_batch)
-        self.directions = nn.Linear(n_classes, widths[-1], bias=False) if n_classes else None
+        self.last = conv(widths[-1], 1, _SMALLEST, bias=not by_batch)
+        self.directions = dense(n_classes, widths[-1], bias=False) if n_classes else None
         _initialise(self)
-        if not by_batch:
-            for layer in [*self.modules()]:
-                if isinstance(layer, nn.Conv2d | nn.Linear):
-                    spectral_norm(layer)
 
     def forward(self, x, classes):
         """Return logits (n,) of images and their classes (n, n_classes), one-hot."""
@@ -149,7 +193,17 @@ class DCGAN(nn.Module):
         input_size=64,
     ):
         super().__init__()
-        if input_size < 2 * _SMALLEST or input_size & (input_size - 1):
+        for name, value in (("code_size", code_size), ("width", width)):
+            if not isinstance(value, Integral) or value < 1:
+                raise ValueError(
+                    f"{name} of the network 'dcgan' must be a whole number from 1 on; got "
+                    f"{value!r}."
+                )
+        if (
+            not isinstance(input_size, Integral)
+            or input_size < 2 * _SMALLEST
+            or input_size & (input_size - 1)
+        ):
             raise ValueError(
                 f"The network 'dcgan' generates images whose side is a power of two, 8 pixels or "
                 f"more; got input_size={input_size}."
@@ -173,8 +227,7 @@ class DCGAN(nn.Module):
 
     def generate(self, codes, classes):
         """Return standardised images of noise (n, code_size) and one-hot classes."""
-        images = self.generator(torch.cat([codes, classes], 1))
-        return self.low + self.span * (images.to(self.low.dtype) + 1) / 2
+        return self.low + self.span * (self.generator(torch.cat([codes, classes], 1)) + 1) / 2
 
     def forward(self, x, classes):
         """Return logits (n,): how real standardised images look for their class."""
