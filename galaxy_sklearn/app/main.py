@@ -64,8 +64,9 @@ def build_parser():
         "--version", action="version", version=f"galaxy-sklearn {version('galaxy_sklearn')}"
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    on_device = argparse.ArgumentParser(add_help=False)
+    on_device.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    common = argparse.ArgumentParser(add_help=False, parents=[on_device])
     common.add_argument("--no-progress", action="store_true", help="show no progress bars")
 
     demo = commands.add_parser(
@@ -105,7 +106,7 @@ def build_parser():
     _add_data(evaluate, positional=True)
 
     page = commands.add_parser(
-        "page", parents=[common], help="show a page that classifies the images dropped on it"
+        "page", parents=[on_device], help="show a page that classifies the images dropped on it"
     )
     page.add_argument("model", help="file saved by train or demo; open only what you trust")
     _add_threshold(page)
