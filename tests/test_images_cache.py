@@ -155,6 +155,10 @@ def test_blank_images_are_told_of_again(tmp_path, paths):
         assert images.failed_ == cached.failed_
         assert {reason for _, _, reason in cached.failed_} == {"the file is empty"}
         assert not cached[[2, 5, 9]].read().any()
+        again = cached.map(Corner()).cache(tmp_path / "again")
+        for known in (images, cached, cached[::-1][::-1], again):
+            assert np.flatnonzero(known.unreadable_).tolist() == [2, 5, 9]
+        assert cached[5:].unreadable_.tolist() == [True, False, False, False, True]
     assert len(entries(tmp_path / "out")) == 1
 
 

@@ -84,6 +84,11 @@ def test_blank_images_are_told_by_their_row(tmp_path):
         read = np.asarray(images)
     np.testing.assert_array_equal(read, np.concatenate([a, a, np.zeros_like(a[:1])]))
     assert [row for row, *_ in images.failed_] == [4]
+    stored = images.cache(tmp_path / "kept")
+    again = ImageSequence.concatenate([stored, lost])
+    for known in (images, stored, again[:5]):
+        assert known.unreadable_.tolist() == [False] * 4 + [True]
+    assert not again.unreadable_[5:].any()  # not read yet
 
 
 def test_raises_by_default(tmp_path):

@@ -27,6 +27,11 @@ class ConcatenatedSource:
         number = int(np.searchsorted(self._ends, i, side="right"))
         return number, int(i) - int(self._ends[number]) + len(self.parts[number])
 
+    @property
+    def unreadable(self):
+        """Which images the parts know to be blanks, bool (n,)."""
+        return np.concatenate([part.unreadable_ for part in self.parts])
+
     def map(self, step):
         """Return the same with one more step in the chain of each part."""
         return ConcatenatedSource([part.map(step) for part in self.parts])

@@ -53,6 +53,9 @@ class ImageSequence(Constructors):
         and maps of this sequence, and filled while images are read.
     kept_ : ndarray of int, shape (n,)
         Row in the source of each image.
+    unreadable_ : ndarray of bool, shape (n,)
+        Which of these images are blanks in place of what could not be read, as far as they were
+        read; of `cache` too.
     """
 
     is_image_sequence = True
@@ -133,6 +136,15 @@ class ImageSequence(Constructors):
     def kept_(self):
         """Row in the source of each image, (n,)."""
         return np.arange(len(self)) if self._index is None else self._index
+
+    @property
+    def unreadable_(self):
+        """Which images could not be read so far, bool (n,)."""
+        known = getattr(self.source, "unreadable", None)
+        if known is not None and not isinstance(self.source, ConcatenatedSource):
+            return known[self.kept_]  # a cache, whose log has rows of what was cached
+        failed = np.isin(self.kept_, [row for row, *_ in self.failed_])
+        return failed if known is None else failed | known[self.kept_]
 
     @property
     def names(self):
@@ -279,9 +291,12 @@ class ImageSequence(Constructors):
         n_jobs = self.n_jobs if n_jobs is None else n_jobs
         source = self._derived(_lazy_cache=None, _log=FailureLog(), n_jobs=n_jobs)
         array, names, positions, failures = cached_images(source, os.fspath(folder), verbose)
-        stored = ImageSequence(ArraySource(array, names))
-        stored._index, stored._log, stored.n_jobs = positions, self._log, self.n_jobs
         self._log.add(failures)
+        source._log.add(failures)
+        unreadable = np.zeros(len(array), dtype=bool)
+        unreadable[positions] = source.unreadable_
+        stored = ImageSequence(ArraySource(array, names, unreadable))
+        stored._index, stored._log, stored.n_jobs = positions, self._log, self.n_jobs
         self._warn()
         return stored
 

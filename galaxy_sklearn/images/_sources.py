@@ -318,9 +318,11 @@ class ArraySource(PickledByPath):
         Pixels; whole numbers other than uint8 are read as float64.
     names : sequence of str, default=None
         Name of each row; None numbers them.
+    unreadable : ndarray of bool, shape (n,), default=None
+        Which rows are blanks in place of images that could not be read; None is not known.
     """
 
-    def __init__(self, array, names=None):
+    def __init__(self, array, names=None, unreadable=None):
         if array.ndim not in (3, 4) or 0 in array.shape[1:] or array.dtype.kind not in "iufb":
             raise ValueError(
                 "ImageSequence takes an array of numbers (n_samples, height, width, n_channels) "
@@ -328,6 +330,7 @@ class ArraySource(PickledByPath):
             )
         self.array = array if array.ndim == 4 else array[..., np.newaxis]
         self.names = _as_many(names, len(array))
+        self.unreadable = unreadable
 
     def __len__(self):
         return len(self.array)
