@@ -9,6 +9,10 @@ class ImageReadWarning(UserWarning):
     """Some image files could not be read and were skipped or replaced by blank images."""
 
 
+class DivergenceError(ValueError):
+    """Training cannot go on: its loss is no finite number."""
+
+
 class MissingDependencyError(ImportError):
     """A feature needs an optional package; the message names the extra to install."""
 

@@ -15,6 +15,7 @@ from PIL import Image
 from shapes import make_shapes
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
+from skorch.callbacks import Callback
 
 from galaxy_sklearn import GalaxyClassifier
 from galaxy_sklearn._training import data
@@ -160,6 +161,22 @@ def test_a_pretrainer_s_training_goes_on_too(tmp_path):
         GalaxyClassifier("simple_cnn", pretrained=pretrained, **params).fit(X, y)
         assert len(list(tmp_path.glob("fit-*.pt"))) == 2
     assert pretrained.checkpoint_dir is None
+
+
+def test_a_stop_by_a_callback_holds_for_fits_with_callbacks_alone(tmp_path):
+    class Stop(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            raise KeyboardInterrupt  # as skorch's EarlyStopping does
+
+    X, y = make_shapes(60)
+    params = {"max_epochs": 4, "random_state": 0}
+    model = GalaxyClassifier("linear", **params, checkpoint_dir=tmp_path, callbacks=[Stop()])
+    assert model.fit(X, y).n_iter_ == 1
+    assert model.fit(X, y).n_iter_ == 1  # it is over, and not begun anew
+    gone_on = model.set_params(callbacks=None).fit(X, y)
+    assert gone_on.n_iter_ == 4
+    expected = GalaxyClassifier("linear", **params).fit(X, y)
+    np.testing.assert_array_equal(gone_on.predict_proba(X), expected.predict_proba(X))
 
 
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path):

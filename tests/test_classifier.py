@@ -320,6 +320,8 @@ def test_pickle_and_save_keep_the_predictions(fitted, shapes, tmp_path):
     loaded = GalaxyClassifier.load(tmp_path / "model.joblib")
     np.testing.assert_array_equal(loaded.predict_proba(shapes[2]), expected)
     assert [p.name for p in tmp_path.iterdir()] == ["model.joblib"]
+    with pytest.raises(FileNotFoundError, match="'.*model.joblib' cannot be .* no folder '.*lost'"):
+        fitted.save(tmp_path / "lost" / "model.joblib")
     weights = sum(t.numel() * 4 for t in fitted.net_.module_.state_dict().values())
     assert len(pickle.dumps(fitted)) < 1.5 * weights + 50_000
 

@@ -8,11 +8,13 @@ import torch
 from PIL import Image
 from shapes import make_shapes
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import f1_score, make_scorer
 from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback
 from small_networks import small, weights
 
+from galaxy_sklearn import GalaxyClassifier
 from galaxy_sklearn._training.device import fit_for
 from galaxy_sklearn._training.losses import ClassificationLoss
 from galaxy_sklearn._training.model import whiten
@@ -24,6 +26,7 @@ from galaxy_sklearn.augmentation import (
     RotateZoomContrast,
     ScaleJitterCrop,
 )
+from galaxy_sklearn.exceptions import DivergenceError
 from galaxy_sklearn.neural_network import StepDecay
 from galaxy_sklearn.preprocessing import CLAHE, MorphologicalOpening
 
@@ -84,6 +87,50 @@ def test_the_best_of_several_runs_is_kept(shapes):
     np.testing.assert_array_equal(model.predict_proba(X), again.predict_proba(X))
     losses = small(n_restarts=2).fit(X, y)
     assert -losses.loss_curve_[-1] == pytest.approx(max(losses.restart_scores_))
+
+
+def explodes_in_run(number):
+    """Return a schedule that makes the run of this number diverge."""
+    run, last = 0, 1
+
+    def schedule(step, n_steps):
+        nonlocal run, last
+        run, last = run + (step < last), step
+        return 1e30 if run == number else 1.0
+
+    return schedule
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_run_that_diverges_is_left_out_of_several(shapes, number):
+    X, y = shapes
+    params = {"optimizer": "sgd", "max_epochs": 3, "batch_size": len(X)}
+    model = small(**params, n_restarts=3, schedule=explodes_in_run(number))
+    with pytest.warns(ConvergenceWarning, match=f"Run {number} of n_restarts=3 is left out: .*nan"):
+        model.fit(X, y)
+    assert np.isneginf(model.restart_scores_).tolist() == [k == number for k in (1, 2, 3)]
+    assert -model.loss_curve_[-1] == pytest.approx(max(model.restart_scores_))
+
+
+def test_all_runs_that_diverge_are_an_error(shapes):
+    model = small(optimizer="sgd", learning_rate=1e20, max_epochs=5, n_restarts=2)
+    with pytest.warns(ConvergenceWarning, match="Run 1"), pytest.raises(DivergenceError):
+        model.fit(*shapes)
+    assert not hasattr(model, "net_")
+
+
+@pytest.mark.parametrize(
+    ("scoring", "message"),
+    [
+        ("accuarcy", "The 'scoring' parameter of GalaxyClassifier must be"),
+        ("f1", "Target is multiclass but average='binary'"),
+        (make_scorer(f1_score), "Target is multiclass but average='binary'"),
+    ],
+)
+def test_a_score_that_cannot_be_is_refused_before_training(shapes, monkeypatch, scoring, message):
+    monkeypatch.setattr(GalaxyClassifier, "_train", None)
+    with pytest.raises(ValueError, match=message):
+        small(early_stopping=True, validation_fraction=0.3, scoring=scoring).fit(*shapes)
 
 
 def test_early_stopping_follows_any_score(shapes):

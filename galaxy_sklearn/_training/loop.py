@@ -8,6 +8,7 @@ import torch
 from tqdm.auto import tqdm
 
 from galaxy_sklearn._training.seeding import epoch_seed
+from galaxy_sklearn.exceptions import DivergenceError
 
 
 @dataclass
@@ -87,7 +88,7 @@ class EpochLoop:
             unit="epoch",
             disable=not self.verbose,
         ) as bar:
-            while epoch < self.n_epochs and not stopped:
+            while epoch < self.n_epochs and not (stopped or self.net.asked_to_stop):
                 stopped = self._one_epoch(epoch)
                 epoch += 1
                 if self.checkpoint is not None:
@@ -119,11 +120,11 @@ class EpochLoop:
         self.net.fit_loop(self.dataset, epochs=1)
         loss = self.net.history[-1]["train_loss"]
         if not math.isfinite(loss):
-            raise ValueError(
+            raise DivergenceError(
                 f"{self.net.owner} cannot go on: the training loss is {loss} in epoch {epoch + 1}. "
                 f"Lower learning_rate, or look for extreme pixel values."
             )
-        return stopped or self.net.asked_to_stop
+        return stopped
 
     def _record(self, epoch):
         """Write down what the epoch was like, and tell whether training should stop."""
@@ -154,6 +155,7 @@ class EpochLoop:
         state = {
             "epoch": epoch,
             "stopped": stopped,
+            "asked_to_stop": self.net.asked_to_stop,
             "module": net.module_.state_dict(),
             "criterion": net.criterion_.state_dict(),
             "optimizer": net.optimizer_.state_dict(),
@@ -190,4 +192,5 @@ class EpochLoop:
         if self.best is not None:
             for name, value in state["best"].items():
                 setattr(self.best, name, value)
+        net.asked_to_stop = state.get("asked_to_stop", False) and bool(net.callbacks)
         return state["epoch"], state["stopped"]

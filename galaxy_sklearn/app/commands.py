@@ -12,6 +12,7 @@ from sklearn.metrics import balanced_accuracy_score, classification_report, conf
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 
+from galaxy_sklearn._files import written_whole
 from galaxy_sklearn._optional import import_optional
 from galaxy_sklearn.app.prediction import image_reader, list_images, load_model, predict_files
 from galaxy_sklearn.app.table import (
@@ -98,14 +99,9 @@ def build_pipeline(options, cache):
 
 def save_model(model, path):
     """Write a fitted Pipeline without its cache, as a whole or not at all."""
-    path = Path(path)
     image_reader(model).set_params(cache=None)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
+    with written_whole(path) as partial:
         joblib.dump(model, partial, compress=3)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _split(files, labels, options):

@@ -4,9 +4,7 @@ import inspect
 import math
 import os
 import warnings
-from pathlib import Path
 
-import joblib
 import numpy as np
 import torch
 from sklearn.base import (
@@ -15,6 +13,7 @@ from sklearn.base import (
     TransformerMixin,
     clone,
 )
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
@@ -52,8 +51,10 @@ from galaxy_sklearn._training.stages import stage_rates
 from galaxy_sklearn._validation import is_image_sequence, require_finite, validate_images
 from galaxy_sklearn.augmentation._galaxy import GalaxyAugmentation
 from galaxy_sklearn.augmentation._views import prediction_views
+from galaxy_sklearn.exceptions import DivergenceError
 from galaxy_sklearn.networks._registry import build_network, has_published_weights
 from galaxy_sklearn.neural_network._nested_params import NestedParamsMixin
+from galaxy_sklearn.neural_network._saved import SavedMixin
 
 PREDICTION_BATCH = 128
 MUON_PARAMETERS = 4_000_000  # beyond, orthogonal updates take as long as the gradients on a CPU
@@ -61,7 +62,7 @@ _NOT_IN_FINGERPRINT = {"verbose", "checkpoint_dir", "device", "callbacks", "tta"
 _NOT_IN_FINGERPRINT |= {"warm_start", "pooling", "sampling_strategy"}
 
 
-class NetEstimator(NestedParamsMixin, BaseEstimator):
+class NetEstimator(NestedParamsMixin, SavedMixin, BaseEstimator):
     """Build and train a network on images; subclasses say what it is trained for.
 
     A subclass defines `_make_criterion()` and the public methods. What is not among its parameters
@@ -311,13 +312,28 @@ class NetEstimator(NestedParamsMixin, BaseEstimator):
         if earlier is None:
             self._fit_pretrainer(dataset.images, seed, pool)
         seeds = [seed, *(epoch_seed(seed, run) for run in range(1, self.n_restarts))]
-        self.restart_scores_, best = [], -math.inf
+        self.restart_scores_, best, kept = [], -math.inf, None
         for run_seed in seeds:
-            net, n_epochs, score = self._run(dataset, n_outputs, validate, run_seed, earlier)
+            try:
+                net, n_epochs, score = self._run(dataset, n_outputs, validate, run_seed, earlier)
+            except DivergenceError as error:
+                if kept is None and run_seed == seeds[-1]:
+                    raise
+                self._warn_of_divergence(error)
+                score = -math.inf
+            else:
+                if kept is None or score > best:
+                    best, kept, self.n_iter_ = score, net, n_epochs
+                    self._keep(net)
             self.restart_scores_.append(score)
-            if score > best or not math.isfinite(best):
-                best, self.n_iter_ = score, n_epochs
-                self._keep(net)
+
+    def _warn_of_divergence(self, error):
+        warnings.warn(
+            f"Run {len(self.restart_scores_) + 1} of n_restarts={self.n_restarts} is left out: "
+            f"{error}",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
 
     def _run(self, dataset, n_outputs, validate, seed, earlier):
         """Train a fresh net, or `earlier` again; return it, its epochs and its score."""
@@ -421,43 +437,6 @@ class NetEstimator(NestedParamsMixin, BaseEstimator):
         for start in range(0, len(images), PREDICTION_BATCH):
             yield images[start : start + PREDICTION_BATCH]
 
-    def __getstate__(self):
-        state = super().__getstate__()
-        if "net_" in state:
-            state = {**state, "net_": state["net_"].on_cpu()}
-        return state
-
-    def save(self, path):
-        """Write the fitted estimator to a file that `load` opens, on any device.
-
-        Parameters
-        ----------
-        path : path-like
-            Written compressed, as a whole or not at all. Like every pickle, open it only if you
-            trust where it comes from.
-        """
-        check_is_fitted(self)
-        path = Path(path)
-        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-        try:
-            joblib.dump(self, partial, compress=3)
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
-
-    @classmethod
-    def load(cls, path):
-        """Return the estimator saved under `path`.
-
-        Raises ValueError if the file holds something else.
-        """
-        estimator = joblib.load(path)
-        if not isinstance(estimator, cls):
-            raise ValueError(
-                f"{str(path)!r} holds a {type(estimator).__name__}, not a {cls.__name__}."
-            )
-        return estimator
-
 
 class ImageNetEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEstimator):
     """A network on images that is also a transformer: of images to embeddings."""
@@ -473,7 +452,12 @@ class ImageNetEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEs
         Returns
         -------
         ndarray of shape (n_samples, n_embedding)
-            Averaged over the views of `tta`.
+            float64, averaged over the views of `tta` where there is such a parameter.
+
+        Raises
+        ------
+        ValueError
+            If the images have another shape or pixel kind, or hold NaN or infinity.
         """
         return self._outputs(X, embed=True)
 

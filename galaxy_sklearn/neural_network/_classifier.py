@@ -5,6 +5,7 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import ClassifierMixin
+from sklearn.metrics import get_scorer_names
 from sklearn.model_selection import train_test_split
 
 from galaxy_sklearn._training.device import PRECISIONS
@@ -27,7 +28,7 @@ from galaxy_sklearn._validation import (
 from galaxy_sklearn.augmentation._views import MultiScaleCrop, RotatedViews, prediction_views
 from galaxy_sklearn.neural_network._base import ImageNetEstimator
 from galaxy_sklearn.neural_network._class_weights import weights_of_classes
-from galaxy_sklearn.neural_network._scoring import validation_score
+from galaxy_sklearn.neural_network._scoring import require_scoring, validation_score
 
 
 class GalaxyClassifier(ClassifierMixin, ImageNetEstimator):
@@ -169,7 +170,7 @@ class GalaxyClassifier(ClassifierMixin, ImageNetEstimator):
     validation_scores_ : list of float
         Validation score of each epoch; empty without `early_stopping`.
     restart_scores_ : list of float
-        What the runs of `n_restarts` were compared by.
+        What the runs of `n_restarts` were compared by; -inf for one that diverged.
     history_ : list of dict
         All that was recorded in each epoch.
     net_ : skorch.NeuralNet
@@ -210,7 +211,7 @@ class GalaxyClassifier(ClassifierMixin, ImageNetEstimator):
         "batch_size": [POSITIVE_INT, StrOptions({"auto"})],
         "ema_decay": [FRACTION, None],
         "early_stopping": ["boolean"],
-        "scoring": [str, callable, None],
+        "scoring": [StrOptions(set(get_scorer_names())), callable, None],
         "validation_fraction": [FRACTION],
         "n_iter_no_change": [POSITIVE_INT],
         "n_restarts": [POSITIVE_INT],
@@ -440,6 +441,7 @@ class GalaxyClassifier(ClassifierMixin, ImageNetEstimator):
 
     def _validator(self, dataset):
         views = prediction_views(None)
+        require_scoring(self.scoring, self.classes_, dataset.targets, dataset.weights)
 
         def validate(net):
             batches = self._batches(dataset.images)

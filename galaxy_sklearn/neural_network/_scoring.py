@@ -96,6 +96,14 @@ def validation_score(scoring, classes, proba, codes, weights):
     return check_scoring(known, scoring)(known, codes, classes[codes])
 
 
+def require_scoring(scoring, classes, codes, weights):
+    """Raise ValueError, before anything is trained, if a score cannot be taken of such labels.
+
+    Parameters are those of `validation_score`; the predictions tried are right ones.
+    """
+    validation_score(scoring, classes, np.eye(len(classes))[codes], codes, weights)
+
+
 def fractions_score(scoring, predicted, truth, weights):
     """Return a score of predicted fractions; more is better.
 

@@ -369,6 +369,7 @@ restart_scores_, history_, net_
     def _validator(self, dataset):
         kind = "counts" if self.loss == DIRICHLET else "path"
         truth = as_fractions(self, dataset.targets, kind)
+        fractions_score(self.scoring, np.nan_to_num(truth), truth, dataset.weights)  # can it be?
 
         def validate(net):
             outputs, loss = outputs_and_loss(net, dataset, self._batches(dataset.images))
