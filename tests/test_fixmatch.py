@@ -16,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from galaxy_sklearn import GalaxyClassifier, ImageSequence
 from galaxy_sklearn._training.consistency import ConsistencyNet
 from galaxy_sklearn.augmentation import StrongAugmentation
+from galaxy_sklearn.exceptions import PseudoLabelWarning
 from galaxy_sklearn.preprocessing import CenterCrop, ImageReader, Resize
 from galaxy_sklearn.semi_supervised import FixMatchClassifier
 
@@ -295,3 +296,36 @@ def test_automatic_length_grows_with_the_pool(n_pool, steps):
     network = GalaxyClassifier(batch_size=40)
     network._special_net = ConsistencyNet, {"pool": np.zeros((n_pool, 1, 1, 1))}
     assert network._length(40) == (steps, steps)  # epochs, and steps
+
+
+def test_blank_images_of_a_pool_teach_nothing(shapes, tmp_path):
+    X, y = shapes
+    seen = []
+
+    def look(images, size, **settings):
+        seen.append(images)
+        return StrongAugmentation()(images, size, **settings)
+
+    pool = np.concatenate([np.zeros_like(X[:30]), X[N:20]])
+    quick(strong_augmentation=look).fit(X[:N], y[:N], X_unlabeled=pool)
+    for images in seen:
+        assert len(images) == 2 * N
+        assert (images.amax((1, 2, 3)) > images.amin((1, 2, 3))).all()
+
+
+def test_copies_of_labelled_and_of_excluded_images_leave_the_pool(shapes):
+    X, y = shapes
+    model = quick(exclude_duplicates=True)
+    model.fit(X[:N], y[:N], X_unlabeled=X[: N + 20], X_exclude=X[N + 10 : 60])
+    assert model.excluded_.tolist() == [*range(N, 2 * N), *range(2 * N + 10, 2 * N + 20)]
+    expected = quick().fit(X[:N], y[:N], X_unlabeled=X[N : N + 10])
+    assert expected.excluded_.size == 0
+    np.testing.assert_array_equal(model.predict_proba(X), expected.predict_proba(X))
+    with pytest.warns(PseudoLabelWarning, match="FixMatchClassifier learns from 2 labelled images"):
+        quick().fit(X[:N], y[:N], X_unlabeled=X[N:20], X_exclude=X[4:6])
+
+
+def test_a_pool_of_copies_alone_is_no_pool(shapes):
+    X, y = shapes
+    with pytest.warns(UserWarning, match="y contains no unlabeled samples"):
+        quick(exclude_duplicates=True).fit(X[:N], y[:N], X_unlabeled=X[:N])

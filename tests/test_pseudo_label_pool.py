@@ -16,9 +16,10 @@ from sklearn.pipeline import make_pipeline
 
 from galaxy_sklearn import GalaxyClassifier, ImageSequence
 from galaxy_sklearn.decomposition import AutoencoderPretrainer
-from galaxy_sklearn.exceptions import PseudoLabelWarning
+from galaxy_sklearn.exceptions import ImageReadError, PseudoLabelWarning
 from galaxy_sklearn.images._sources import ArraySource
 from galaxy_sklearn.preprocessing import CenterCrop, ImageReader, Resize
+from galaxy_sklearn.semi_supervised import FixMatchClassifier
 
 N = 30  # labelled
 
@@ -286,3 +287,57 @@ def test_a_pretrainer_gets_rows_of_pixels_as_the_classifier_folds_them(shapes):
     base = GalaxyClassifier(image_shape=(16, 16, 4), pretrained=pretrainer, max_steps=1)
     model = self_training(base, max_iter=1).fit(rows[:N], y[:N], X_unlabeled=rows[N:])
     assert model.estimator_.image_shape_ == (16, 16, 4)
+
+
+# Files that cannot be read
+
+
+@pytest.fixture
+def broken(files, tmp_path):
+    """Two files of a pool that are no images, one of them missing."""
+    path = tmp_path / "broken.png"
+    path.write_bytes(b"no image")
+    return [str(path), str(tmp_path / "missing.png")]
+
+
+@pytest.mark.parametrize("params", [{}, {"criterion": "agreement"}, {"relabel": True}])
+@pytest.mark.parametrize("given", ["paths", "cached paths", "sequence", "cached sequence"])
+@pytest.mark.filterwarnings("ignore:ImageSequence could not read")
+def test_what_cannot_be_read_gets_no_label(shapes, files, broken, tmp_path, given, params):
+    _, y = shapes
+    pool = np.array([*files[N:60], broken[0], *files[60:90], broken[1]])
+    cache = tmp_path / "kept" if given == "cached paths" else None
+    reader = ImageReader(on_error="blank", cache=cache)
+    if "sequence" in given:
+        pool = ImageSequence.from_files(pool, on_error="blank")
+        pool = pool.cache(tmp_path / "kept") if "cached" in given else pool
+    model = self_training(make_pipeline(reader, linear()), threshold=0.0, batch_size=25, **params)
+    with pytest.warns(PseudoLabelWarning, match="no label to 2 images .* row 30 of X_unlabeled"):
+        model.fit(files[:N], y[:N], X_unlabeled=pool)
+    assert model.excluded_.tolist() == [60, 91]
+    assert (model.labeled_iter_[[60, 91]] == -1).all()
+    assert (np.delete(model.labeled_iter_, [60, 91]) >= 0).sum() >= 60
+    assert max(entry["n_pseudo_labels"] for entry in model.history_) <= 60
+
+
+@pytest.mark.filterwarnings("ignore:ImageSequence could not read")
+def test_a_pool_of_which_nothing_can_be_read_labels_nothing(shapes, files, broken):
+    _, y = shapes
+    images = ImageSequence.from_files([*files[:N], *broken], on_error="blank")
+    model = self_training(linear(max_epochs=1), threshold=0.0)
+    with pytest.warns(PseudoLabelWarning, match="row 30 of X the first"):
+        model.fit(images, [*y[:N], -1, -1])
+    assert model.excluded_.tolist() == [30, 31]
+    assert model.history_[-1]["n_added"] == 0
+
+
+@pytest.mark.parametrize("where", ["X", "X_unlabeled"])
+def test_a_missing_file_is_found_before_anything_is_trained(shapes, files, where, monkeypatch):
+    _, y = shapes
+    monkeypatch.setattr(GalaxyClassifier, "fit", None)
+    rows = {"X": files[:N], "X_unlabeled": files[N:60]}
+    rows[where] = [*rows[where][:-1], "missing.png"]
+    base = make_pipeline(ImageReader(), linear())
+    for model in (self_training(base), FixMatchClassifier(base)):
+        with pytest.raises(ImageReadError, match="row 29, 'missing.png': there is no such file"):
+            model.fit(y=y[:N], **rows)

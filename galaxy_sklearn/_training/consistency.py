@@ -100,7 +100,7 @@ class ConsistencyNet(TrainingNet):
 
         batch = fit_for(self.device, (self.ahead or draw()).result()).to(self.device)
         self.ahead = draw()
-        return self.module_.standardise(batch, self.layout)
+        return _with_content(self.module_.standardise(batch, self.layout))
 
     @torch.no_grad()
     def _guess(self, images):
@@ -172,3 +172,12 @@ class ConsistencyNet(TrainingNet):
         self.executor.shutdown()
         self.pool = self.executor = self.ahead = self.rows = None
         return self
+
+
+def _with_content(images):
+    """Return as many images (n, n_channels, height, width), blank ones replaced by others."""
+    pixels = images.flatten(2)
+    varied = torch.nonzero((pixels.amax(2) > pixels.amin(2)).any(1)).flatten()
+    if len(varied) in (0, len(images)):
+        return images
+    return images[varied[torch.arange(len(images), device=images.device) % len(varied)]]

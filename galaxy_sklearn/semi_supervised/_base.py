@@ -1,5 +1,7 @@
 """What the classifiers that learn from a pool have in common."""
 
+import warnings
+
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.utils import column_or_1d, get_tags
@@ -14,7 +16,8 @@ from galaxy_sklearn._validation import (
     num_samples,
     require_channels_last,
 )
-from galaxy_sklearn.semi_supervised._samples import Samples, as_rows, as_sequence
+from galaxy_sklearn.exceptions import PseudoLabelWarning
+from galaxy_sklearn.semi_supervised._samples import Samples, as_rows, as_sequence, fingerprints
 from galaxy_sklearn.semi_supervised._steps import has_transformers, reader_of, reads_sequences
 
 METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function")
@@ -66,9 +69,17 @@ class PoolClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         """Return the rows of both, checked."""
         rows = self._validate_rows(X, reset=True)
         pool = None if X_unlabeled is None else self._validate_pool(X_unlabeled)
+        self._check_files(rows, pool)
         if pool is not None:
             rows, pool = self._alike(rows, pool)
         return Samples(rows, pool, any_size=has_transformers(self.estimator))
+
+    def _check_files(self, *sets):
+        """Raise ImageReadError if the estimator would miss a file, before anything is trained."""
+        reader = reader_of(self.estimator)
+        for one in sets:
+            if reader is not None and one is not None and is_paths(one):
+                clone(reader).fit(one)
 
     def _alike(self, *sets):
         """Return sets of rows, file names beside images read as the estimator itself reads them."""
@@ -97,6 +108,33 @@ class PoolClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
                 f"one."
             )
         return labelled, _plain(y[labelled])
+
+    def _find_excluded(self, samples, labelled, X_exclude):
+        """Return the rows without a label that must not be learned from."""
+        exclude = None if X_exclude is None else self._validate_pool(X_exclude)
+        if exclude is not None:
+            _, exclude = self._alike(samples.X, exclude)
+            samples.require_comparable(exclude)
+        elif not self.exclude_duplicates:
+            return np.array([], dtype=int)
+        digests = fingerprints(samples.X)
+        if samples.pool is not None:
+            digests += fingerprints(samples.pool)
+        forbidden = set() if exclude is None else set(fingerprints(exclude))
+        self._warn_of_leaks([row for row in labelled if digests[row] in forbidden])
+        if self.exclude_duplicates:
+            forbidden |= {digests[row] for row in labelled}
+        open_rows = np.setdiff1d(np.arange(len(samples)), labelled)
+        return np.array([row for row in open_rows if digests[row] in forbidden], dtype=int)
+
+    def _warn_of_leaks(self, rows):
+        if rows:
+            warnings.warn(
+                f"{type(self).__name__} learns from {len(rows)} labelled images that X_exclude "
+                f"holds too, row {rows[0]} of X the first of them: their labels stand.",
+                PseudoLabelWarning,
+                stacklevel=5,
+            )
 
     def get_metadata_routing(self):
         """Return the router: predictions, and `fit` if it can, pass on what the estimator wants."""

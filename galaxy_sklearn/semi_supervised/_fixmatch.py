@@ -52,6 +52,9 @@ class FixMatchClassifier(PoolClassifier):
         still hold for the shares of the labels. None takes guesses as they are.
     strong_augmentation : "strong" or callable, default="strong"
         Distortion of the pool's images; see `galaxy_sklearn.augmentation.StrongAugmentation`.
+    exclude_duplicates : bool, default=False
+        Leave out images of the pool whose content is also that of a labelled one; files count by
+        their pixels. All are read once for it.
 
     Attributes
     ----------
@@ -63,6 +66,8 @@ class FixMatchClassifier(PoolClassifier):
         That of the network, with "unlabeled_share": the part of the pool's images in an epoch
         whose name counted; and under ``distribution_alignment="pool"`` with "pool_shares": the
         class shares that the pool seems to have, drawn to those of the labels by a tenth.
+    excluded_ : ndarray of int
+        Rows of X, then of `X_unlabeled`, left out as duplicates or as images of `X_exclude`.
     n_features_in_ : int
         Features seen in `fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -94,6 +99,7 @@ class FixMatchClassifier(PoolClassifier):
         "ratio": [POSITIVE_INT],
         "distribution_alignment": [StrOptions({"pool", "labels"}), None],
         "strong_augmentation": [StrOptions({"strong"}), callable],
+        "exclude_duplicates": ["boolean"],
     }
 
     def __init__(
@@ -105,6 +111,7 @@ class FixMatchClassifier(PoolClassifier):
         ratio=2,
         distribution_alignment="pool",
         strong_augmentation="strong",
+        exclude_duplicates=False,
     ):
         self.estimator = estimator
         self.threshold = threshold
@@ -112,9 +119,10 @@ class FixMatchClassifier(PoolClassifier):
         self.ratio = ratio
         self.distribution_alignment = distribution_alignment
         self.strong_augmentation = strong_augmentation
+        self.exclude_duplicates = exclude_duplicates
 
     @fit_context
-    def fit(self, X, y, X_unlabeled=None, sample_weight=None):
+    def fit(self, X, y, X_unlabeled=None, X_exclude=None, sample_weight=None):
         """Train on the labels and on the pool together.
 
         Parameters
@@ -126,7 +134,12 @@ class FixMatchClassifier(PoolClassifier):
             the pool.
         X_unlabeled : the same as X, n_unlabeled rows, default=None
             Images without labels. They are read in batches; an ImageSequence is never held, nor,
-            behind transformers of this package only, a memmap of images.
+            behind transformers of this package only, a memmap of images. Those of one value in
+            all pixels, which a file that could not be read leaves, teach nothing.
+        X_exclude : the same as X, default=None
+            Images that must never be learned from, such as a test set: images of the same content
+            are left out of the pool, and a `PseudoLabelWarning` tells of labelled ones. File names
+            stand for their pixels, whatever X is.
         sample_weight : array-like of shape (n_samples,), default=None
             Weight of each labelled image in its loss.
 
@@ -138,20 +151,24 @@ class FixMatchClassifier(PoolClassifier):
         ------
         ValueError
             If the estimator is no GalaxyClassifier and ends in none; if fewer than two classes are
-            labelled; if X and y differ in length, or X and X_unlabeled in kind of pixels, or in
-            size with nothing before the classifier.
+            labelled; if X and y differ in length, X and X_unlabeled in kind of pixels, or in size
+            with nothing before the classifier, or X_exclude in either from both.
+        ImageReadError
+            If a file does not exist, which is found before anything is trained, or cannot be read,
+            and the estimator's ImageReader has ``on_error="raise"``.
         """
         samples = self._samples(X, X_unlabeled)
         rows = samples.X
         labelled, labels = self._given_labels(y, samples.n_given)
         weights = validate_sample_weight(self, sample_weight, samples.n_given)[labelled]
         known = np.flatnonzero(labelled)
+        self.excluded_ = self._find_excluded(samples, known, X_exclude)
         estimator = clone(self.estimator)
         steps, classifier = self._unpack(estimator)
         images = safe_indexing(rows, known) if len(known) < len(labelled) else rows
         for step in steps:
             images = step.fit(images, labels).transform(images)
-        unlabelled, extra = self._unlabelled(samples, labelled), {}
+        unlabelled, extra = self._unlabelled(samples, known), {}
         if unlabelled is None:
             warnings.warn("y contains no unlabeled samples", UserWarning, stacklevel=2)
         else:
@@ -181,14 +198,12 @@ class FixMatchClassifier(PoolClassifier):
             )
         return steps, last
 
-    @staticmethod
-    def _unlabelled(samples, labelled):
-        """Return all rows without a label, or None."""
-        rest = np.flatnonzero(~labelled)
-        if len(rest) == 0:
+    def _unlabelled(self, samples, known):
+        """Return all rows to learn from without a label, or None."""
+        if len(known) == samples.n_given and len(self.excluded_) == 0:
             return samples.pool
-        pooled = np.arange(samples.n_given, len(samples))
-        return samples.take(np.concatenate([rest, pooled]))
+        rows = np.setdiff1d(np.arange(len(samples)), np.concatenate([known, self.excluded_]))
+        return samples.take(rows) if len(rows) else None
 
     def _net(self, classifier, images, unlabelled, labels, weights):
         validate_images(classifier, images, reset=True)

@@ -19,10 +19,8 @@ from galaxy_sklearn._validation import (
     fit_context,
     validate_sample_weight,
 )
-from galaxy_sklearn.exceptions import PseudoLabelWarning
 from galaxy_sklearn.semi_supervised._base import METHODS, PoolClassifier
 from galaxy_sklearn.semi_supervised._rounds import SelfTraining
-from galaxy_sklearn.semi_supervised._samples import fingerprints
 from galaxy_sklearn.semi_supervised._trainer import Trainer, needs_weights
 
 
@@ -116,7 +114,8 @@ class PseudoLabelClassifier(PoolClassifier):
     n_unlabeled_ : int
         Rows of `X_unlabeled`.
     excluded_ : ndarray of int
-        Rows left out as duplicates or as images of `X_exclude`.
+        Rows left out as duplicates, as images of `X_exclude`, or because their files could not be
+        read.
     n_iter_ : int
         Rounds run, a last one that changed nothing or found nothing to label included.
     n_fits_ : int
@@ -127,9 +126,10 @@ class PseudoLabelClassifier(PoolClassifier):
         For each round: "round", "threshold", "temperature", "precision" (share of right ones
         among "n_checked" held-out images that the rule of this round chooses; under
         ``threshold="auto"`` by the threshold that the other held-out images give, which errs low,
-        by up to three points with 100 of them), its "precision_interval" (95 %, Wilson; under
-        ``"auto"`` it holds the truth somewhat less often), "coverage" (chosen
-        part of the held-out ones), "validation_score" (accuracy on all held-out ones), "n_added",
+        by up to three points with 100 of them; under ``criterion="quota"`` among all above the
+        threshold, of which the quota takes the surest), its "precision_interval" (95 %, Wilson;
+        under ``"auto"`` it holds the truth somewhat less often), "coverage" (that part of the
+        held-out ones), "validation_score" (accuracy on all held-out ones), "n_added",
         "n_taken_back", "n_pseudo_labels"; "added", "pseudo_labels" and "amplification" (share of
         the pseudo-labels over share of the given labels) by class; "divergence"; and "outcome":
         "accepted", "no_change" or "collapse". Precision, coverage and score are NaN where
@@ -256,18 +256,22 @@ class PseudoLabelClassifier(PoolClassifier):
             in kind of pixels, or in size with nothing before the classifier, or X_exclude in
             either from both; if the estimator has no `predict_proba` or lacks what a parameter
             needs (sample weights, warm_start); if there are too few labels to hold some out.
+        ImageReadError
+            If a file does not exist, which is found before the first training, or cannot be read,
+            and the estimator's ImageReader has ``on_error="raise"``.
         """
         samples = self._samples(X, X_unlabeled)
         codes = self._encode(y, samples)
         weights = self._row_weights(sample_weight, codes, samples)
         trainer = Trainer(self, samples, self.classes_, weights, self._route(weights, params))
         usable = codes < 0
-        self.excluded_ = self._find_excluded(samples, codes, X_exclude)
-        usable[self.excluded_] = False
+        excluded = self._find_excluded(samples, np.flatnonzero(codes >= 0), X_exclude)
+        usable[excluded] = False
         self._warn_if_idle(codes)
         training = SelfTraining(self, trainer, codes, usable)
         trainer.pretrain(codes, np.flatnonzero(usable))
         training.run()
+        self.excluded_ = np.unique(np.concatenate([excluded, *training.unread]))
         self._keep(training)
         return self
 
@@ -298,34 +302,6 @@ class PseudoLabelClassifier(PoolClassifier):
         if needs_weights(self, weights):
             params["sample_weight"] = True  # the rows of each round get theirs
         return dict(process_routing(self, "fit", **params).estimator.fit)
-
-    def _find_excluded(self, samples, codes, X_exclude):
-        exclude = None if X_exclude is None else self._validate_pool(X_exclude)
-        if exclude is not None:
-            _, exclude = self._alike(samples.X, exclude)
-            samples.require_comparable(exclude)
-        elif not self.exclude_duplicates:
-            return np.array([], dtype=int)
-        digests = fingerprints(samples.X)
-        if samples.pool is not None:
-            digests += fingerprints(samples.pool)
-        forbidden = set() if exclude is None else set(fingerprints(exclude))
-        self._warn_of_leaks(codes, digests, forbidden)
-        if self.exclude_duplicates:
-            forbidden |= {digests[row] for row in np.flatnonzero(codes >= 0)}
-        rows = [row for row in np.flatnonzero(codes < 0) if digests[row] in forbidden]
-        return np.array(rows, dtype=int)
-
-    @staticmethod
-    def _warn_of_leaks(codes, digests, excluded):
-        rows = [row for row in np.flatnonzero(codes >= 0) if digests[row] in excluded]
-        if rows:
-            warnings.warn(
-                f"PseudoLabelClassifier learns from {len(rows)} labelled images that X_exclude "
-                f"holds too, row {rows[0]} of X the first of them: their labels stand.",
-                PseudoLabelWarning,
-                stacklevel=4,
-            )
 
     def _warn_if_idle(self, codes):
         if self.relabel and self.max_iter is None:

@@ -1,6 +1,7 @@
 """The rounds of self-training: guess, choose, look at what was chosen, train again."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -15,7 +16,7 @@ from galaxy_sklearn.semi_supervised._selection import (
     lowest_threshold,
     scale,
 )
-from galaxy_sklearn.semi_supervised._trainer import NAME, Guess, Labels
+from galaxy_sklearn.semi_supervised._trainer import NAME, Labels
 
 _TRACE = 1e-9  # share of a class whose labels have no weight
 _ENOUGH = 10  # pseudo-labels a class, before their shares are judged
@@ -59,6 +60,8 @@ class SelfTraining:
     ----------
     labels, history, n_iter, end
         What came of it.
+    unread : list of ndarray of int
+        Rows found to be unreadable, by round; they get no label.
     """
 
     def __init__(self, params, trainer, codes, usable):
@@ -72,6 +75,7 @@ class SelfTraining:
         self.prior = np.maximum(shares, _TRACE * shares.sum()) / shares.sum()
         self.held_out = self._hold_out(np.where(trainer.weights > 0, codes, -1))
         self.history = []
+        self.unread = []
         self.n_iter = 0
         self.end = None
 
@@ -124,7 +128,7 @@ class SelfTraining:
             self._fit(everything=True)
 
     def _round(self):
-        guess = self.trainer.guess(self._open_rows())
+        guess = self._leave_out_unread(self.trainer.guess(self._open_rows()))
         guess, audit, held_out = self._calibrate(guess)
         threshold = audit["threshold"]
         positions = self._choose(guess, threshold)
@@ -143,6 +147,22 @@ class SelfTraining:
         else:
             self.end = entry["outcome"]
 
+    def _leave_out_unread(self, guess):
+        rows = guess.rows[guess.unread]
+        if len(rows) == 0:
+            return guess
+        self.unread.append(rows)
+        self.usable[rows] = False
+        first, n_given = rows[0], self.trainer.samples.n_given
+        where = f"{first} of X" if first < n_given else f"{first - n_given} of X_unlabeled"
+        warnings.warn(
+            f"{NAME} gives no label to {len(rows)} images that could not be read, row {where} the "
+            f"first of them.",
+            PseudoLabelWarning,
+            stacklevel=2,
+        )
+        return guess.of_readable()
+
     def _calibrate(self, guess):
         """Return the guess at its temperature, what was found, and the guess on the hold-out."""
         audit = {"threshold": self.params.threshold, "temperature": 1.0}
@@ -156,7 +176,7 @@ class SelfTraining:
         truth = self.labels.codes[self.held_out]
         temperature = fit_temperature(held_out.proba, truth)
         guess, held_out = (
-            Guess(one.rows, scale(one.proba, temperature), one.agreed) for one in (guess, held_out)
+            replace(one, proba=scale(one.proba, temperature)) for one in (guess, held_out)
         )
         audit["temperature"] = temperature
         audit["threshold"] = lowest_threshold(

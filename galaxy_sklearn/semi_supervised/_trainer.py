@@ -8,9 +8,10 @@ from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
 from tqdm.auto import tqdm
 
-from galaxy_sklearn._validation import num_samples, safe_indexing
+from galaxy_sklearn._validation import is_image_sequence, is_paths, num_samples, safe_indexing
 from galaxy_sklearn.semi_supervised._steps import (
     has_unfitted_pretrainer,
+    reader_of,
     unpack,
     with_fitted_pretrainer,
 )
@@ -90,11 +91,20 @@ class Labels:
 
 @dataclass(frozen=True)
 class Guess:
-    """What a model says about some rows: class, confidence, and whether its views agree."""
+    """What a model says about some rows: class, confidence, and whether its views agree.
+
+    `unread` tells for which of them it saw a blank image in place of a file.
+    """
 
     rows: np.ndarray
     proba: np.ndarray
     agreed: np.ndarray
+    unread: np.ndarray
+
+    def of_readable(self):
+        """Return the same without the rows that could not be read."""
+        kept = ~self.unread
+        return Guess(self.rows[kept], self.proba[kept], self.agreed[kept], self.unread[kept])
 
     @property
     def codes(self):
@@ -214,7 +224,7 @@ class Trainer:
 
     def guess(self, rows):
         """Return what the model says about `rows`, asked in batches."""
-        probas, agreed = [], []
+        probas, agreed, unread = [], [], []
         ask = self._ask_views if self.params.criterion == "agreement" else self._ask
         with tqdm(
             total=len(rows), desc=NAME, unit="row", disable=not self.params.verbose
@@ -223,8 +233,9 @@ class Trainer:
                 proba, agree = ask(batch)
                 probas.append(proba)
                 agreed.append(agree)
+                unread.append(_unread(batch, self.model))
                 progress.update(len(proba))
-        return Guess(rows, np.concatenate(probas), np.concatenate(agreed))
+        return Guess(rows, *map(np.concatenate, (probas, agreed, unread)))
 
     def _ask(self, X):
         proba = self.model.predict_proba(X)
@@ -237,6 +248,15 @@ class Trainer:
         probas = [last.predict_proba(view) for view in views_of(X)]
         codes = np.array([proba.argmax(1) for proba in probas])
         return np.mean(probas, axis=0), (codes == codes[0]).all(axis=0)
+
+
+def _unread(batch, model):
+    """Tell which rows of a batch the model has just seen as blanks in place of their files."""
+    if is_image_sequence(batch):
+        return batch.unreadable_
+    reader = reader_of(model) if is_paths(batch) else None
+    failed = [] if reader is None else [row for row, *_ in reader.failed_]
+    return np.isin(np.arange(num_samples(batch)), failed)
 
 
 def needs_weights(params, weights):
