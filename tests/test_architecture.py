@@ -14,10 +14,11 @@ import galaxy_sklearn
 
 ROOT = Path(galaxy_sklearn.__file__).parent
 
-BASE = {"_validation", "_optional", "exceptions"}
+BASE = {"_files", "_validation", "_optional", "exceptions"}
 DATA = {"images", "datasets", "preprocessing", "galaxy_zoo"}
 MAY_IMPORT = {
     "exceptions": set(),
+    "_files": set(),
     "_optional": {"exceptions"},
     "_validation": set(),
     "images": BASE,

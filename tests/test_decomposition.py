@@ -310,6 +310,9 @@ def test_contrastive_embeddings_know_the_form(shapes):
     assert model.score(many[:129]) == pytest.approx(model.score(many[:128]), rel=0.02)
     with pytest.raises(ValueError, match="needs more than 1 sample"):
         model.score(X_test[:1])
+    for few, params in ((X[:1], {}), (X, {"batch_size": 1})):
+        with pytest.raises(ValueError, match="needs more than 1 sample in it"):
+            contrastive(**params).partial_fit(few)
     ours = probe.fit(model.transform(X), y).score(model.transform(X_test), y_test)
     assert ours > 0.9
     assert not hasattr(model, "inverse_transform")

@@ -6,7 +6,9 @@ from torch.nn import Linear
 
 from galaxy_sklearn._training.stages import Freezer, parameter_stages
 from galaxy_sklearn.networks import available, build_network
+from galaxy_sklearn.networks._autoencoders import build_autoencoder
 from galaxy_sklearn.networks._d4 import turn
+from galaxy_sklearn.networks._registry import has_published_weights
 
 PARAMETERS = {  # name: (classes of the publication, parameters)
     "alexnet": (5, 57_024_325),
@@ -173,6 +175,45 @@ def test_any_size_from_the_smallest_on(side):
         assert _build(name, side=side)(torch.rand(1, 3, side, side)).isfinite().all()
 
 
+SEEN = sorted({name for name, _ in LIGHT} - {"galaxynet", "linear"})
+
+
+@pytest.mark.parametrize("name", SEEN)
+def test_what_counts_is_the_size_that_a_network_sees(name):
+    with torch.device("meta"):
+        assert build_network(name, 3, 5, (4, 6), input_size=128).input_size == 128
+        with pytest.raises(ValueError, match=r"takes images of at least .*; got 3 x 3"):
+            build_network(name, 3, 5, (128, 128), input_size=3)
+
+
+@pytest.mark.parametrize("name", SEEN)
+@pytest.mark.parametrize("size", ["64", (64, 64), 64.0])
+def test_the_size_that_a_network_sees_is_one_whole_number(name, size):
+    with pytest.raises(ValueError, match="input_size of a network must be one side in whole"):
+        _build(name, input_size=size)
+
+
+@pytest.mark.parametrize("params", [{"depth": 0}, {"depth": -1}, {"width": 0}, {"width": -2}])
+def test_zhu_resnet26_needs_blocks_and_channels(params):
+    with pytest.raises(ValueError, match="'zhu_resnet26' needs depth of at least 1, and width"):
+        _build("zhu_resnet26", **params)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("resnet18", " Did you mean 'timm/resnet18'?"),
+        ("galaxynett", " Did you mean 'galaxynet'?"),
+        ("zzz", '"timm/<model>" for any model of timm.'),
+    ],
+)
+def test_a_network_that_there_is_not(name, hint):
+    for ask in (has_published_weights, _build):
+        with pytest.raises(ValueError, match=f"There is no network '{name}'") as caught:
+            ask(name)
+        assert str(caught.value).endswith(hint)
+
+
 @pytest.mark.parametrize(("name", "smallest"), [("galaxynet", 8), ("simple_cnn", 8)])
 def test_smaller_images_are_refused(name, smallest):
     with pytest.raises(ValueError, match=f"at least {smallest} x {smallest} pixels; got 7 x 7"):
@@ -208,6 +249,42 @@ def test_safetensors_and_broken_files(tmp_path):
     torch.save([1, 2], tmp_path / "list.pth")
     with pytest.raises(ValueError, match="no table of weights"):
         read_weights(tmp_path / "list.pth")
+
+
+NO_TENSORS = {
+    "text": b"junk",
+    "pickle": b"\x80\x02junk",
+    "empty": b"",
+    "archive": b"PK\x03\x04junk",
+    "page": b"<!DOCTYPE html><html></html>",
+    "pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12\n",
+    "picture": b"\x89PNG\r\n\x1a\n" + bytes(50),
+}
+
+
+@pytest.mark.parametrize("kind", [*NO_TENSORS, "module"])
+def test_a_file_that_holds_no_tensors_is_named_and_no_unsafe_way_out_is_offered(tmp_path, kind):
+    from galaxy_sklearn._training.pretrained import read_weights
+
+    path = tmp_path / f"{kind}.pth"
+    if kind == "module":
+        torch.save(Linear(2, 2), path)
+    else:
+        path.write_bytes(NO_TENSORS[kind])
+    with pytest.raises(ValueError, match=f"{kind}.pth' is not a readable weights file: ") as caught:
+        read_weights(path)
+    assert "torch.save(model.state_dict(), path)" in str(caught.value)
+    assert "weights_only" not in str(caught.value)
+    assert "\x1b" not in str(caught.value)
+
+
+def test_a_folder_that_is_missing_is_named_before_weights_are_written(tmp_path):
+    from galaxy_sklearn._training.pretrained import save_trunk
+
+    path = tmp_path / "nowhere" / "encoder.safetensors"
+    with pytest.raises(FileNotFoundError, match=r"saved to '.*nowhere/encoder.safetensors': there"):
+        save_trunk({"weight": torch.zeros(2)}, path)
+    assert not path.parent.exists()
 
 
 # timm with a published head
@@ -319,6 +396,28 @@ def test_a_model_of_one_size_says_which():
     assert _build("timm/inception_next_atto")  # no Inception, for all its name
 
 
+def test_a_tag_or_a_model_that_timm_does_not_have_is_a_value_error():
+    message = r"make the model 'resnet18.foo' \(RuntimeError: .*Did you mean 'resnet18\.\w+'\?$"
+    for pretrained in (False, True):
+        with pytest.raises(ValueError, match=message):
+            _build("timm/resnet18.foo", pretrained=pretrained)
+        with pytest.raises(ValueError, match=r"model 'resnt18' .* Did you mean 'resnet18'\?$"):
+            _build("timm/resnt18", pretrained=pretrained)
+
+
+@pytest.mark.parametrize("units", [8, (8,), [8]])
+def test_a_head_of_one_layer_is_a_number_too(units):
+    network = _build("timm/resnet18", head_units=units, head_pooling="average")
+    assert network.n_embedding == 8
+    assert sum(isinstance(layer, Linear) for layer in network.neck) == 1
+
+
+@pytest.mark.parametrize("units", ["1024", 0, (8, 0), (8.5,), 8.0])
+def test_what_are_no_units_of_a_head(units):
+    with pytest.raises(ValueError, match="head_units of a timm network must be positive whole"):
+        _build("timm/resnet18", head_units=units)
+
+
 def test_a_parameter_that_timm_networks_do_not_have_is_named():
     with pytest.raises(ValueError, match="'timm/resnet10t' has no parameter 'width'; it takes"):
         build_network("timm/resnet10t", 3, 5, (64, 64), width=3)
@@ -358,6 +457,18 @@ def test_freezing_by_stages(freeze):
 def test_freezing_what_is_no_part_of_the_network(freeze, message):
     with pytest.raises(ValueError, match=message):
         Freezer(_build("galaxynet"), freeze)
+
+
+@pytest.mark.parametrize(
+    ("widths", "depths"), [((2, 2, 2), (1, 1)), ((2,), (1, 1)), ((2,) * 5, (1, 2, 2, 2)), ((), ())]
+)
+def test_galaxynet_wants_a_depth_for_each_width(widths, depths):
+    params = {"widths": widths, "depths": depths}
+    message = f"got {len(widths)} widths and {len(depths)} depths"
+    with pytest.raises(ValueError, match=message):
+        _build("galaxynet", **params)
+    with pytest.raises(ValueError, match=message):
+        build_autoencoder("galaxynet", 3, (64, 64), **params)
 
 
 def test_galaxynet_takes_any_widths():

@@ -89,6 +89,22 @@ def test_a_file_of_torchvision_s_alexnet_fills_ours(tmp_path):
     torch.testing.assert_close(grey.features[0].weight, first)
 
 
+@pytest.mark.parametrize("n_channels", [1, 3, 5])
+def test_alexnet_s_published_weights_fit_any_number_of_bands(tmp_path, monkeypatch, n_channels):
+    state = models.alexnet().state_dict()
+    torch.save(state, tmp_path / "alexnet.pth")
+    monkeypatch.setattr(models._api, "load_state_dict_from_url", lambda *a, **k: state)
+    own = build_network("alexnet", n_channels, 5, (64, 64), pretrained=True)
+    filled = build_network("alexnet", n_channels, 5, (64, 64))
+    fill_from_file(filled, tmp_path / "alexnet.pth")
+    first, expected = own.features[0], filled.features[0]
+    assert first.weight.shape == (64, n_channels, 11, 11)
+    assert torch.equal(first.weight, expected.weight)
+    assert torch.equal(first.bias, expected.bias)
+    if n_channels == 3:
+        assert torch.equal(first.weight, state["features.0.weight"])
+
+
 def _as_published(state):
     """Return weights by the names in torchvision's files, which are older than the models."""
     return {
@@ -167,8 +183,11 @@ def test_offline_the_sentence_says_what_was_tried(shapes, monkeypatch):
     monkeypatch.setattr(models._api, "load_state_dict_from_url", refuse)
     X, y = shapes
     model = GalaxyClassifier("alexnet", pretrained=True, max_epochs=1)
-    with pytest.raises(ValueError, match=r"published weights, from https://.*no route to host"):
+    message = r"weights, from https://.*no route to host.*; pretrained='file.pth' takes a copy of"
+    with pytest.raises(ValueError, match=message):
         model.fit(X, y)
+    with pytest.raises(ValueError, match=r"no network 'resnet18'.* Did you mean 'timm/resnet18'\?"):
+        GalaxyClassifier("resnet18", pretrained=True).fit(X, y)
     with pytest.raises(ValueError, match="needs 'alexnet' or a network of timm"):
         small(pretrained=True).fit(X, y)
 

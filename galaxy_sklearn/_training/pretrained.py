@@ -1,8 +1,6 @@
 """Weights that a network starts from."""
 
 import json
-import os
-import pickle
 from pathlib import Path
 
 import torch
@@ -10,6 +8,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
+
+from galaxy_sklearn._files import written_whole
 
 _COUNTER = ".num_batches_tracked"  # which files from before PyTorch 0.4.1 do not have
 _TRUNK_MARK = "galaxy_sklearn_encoder"  # in the metadata of files that `save_trunk` writes
@@ -26,37 +26,64 @@ def read_weights(path):
     Raises
     ------
     ValueError
-        If the file is missing or holds no plain table of tensors.
+        If the file is missing, damaged, or holds anything but a plain table of tensors.
     """
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"There is no weights file {str(path)!r}.")
-    try:
-        if path.suffix == ".safetensors":
+    if path.suffix == ".safetensors":
+        try:
             return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise ValueError(f"{str(path)!r} is not a readable weights file: {reason}") from error
+        except (SafetensorError, RuntimeError, ValueError) as error:
+            reason = str(error).partition("\n")[0]
+            raise ValueError(f"{str(path)!r} is not a readable weights file: {reason}") from error
+    state = _load_tensors(path)
     state = state.get("state_dict", state) if isinstance(state, dict) else state
     if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
         raise ValueError(f"{str(path)!r} holds no table of weights by layer name.")
     return state
 
 
+def _load_tensors(path):
+    """Return what `torch.save` wrote; ValueError if that is more than tensors.
+
+    Torch's own messages are left out: they advise to run whatever code the file holds.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except OSError:
+        raise
+    except Exception:  # by what the bytes are taken for: UnpicklingError, struct.error, ...
+        raise ValueError(
+            f"{str(path)!r} is not a readable weights file: it is damaged, or no file of tensors "
+            f"alone, as torch.save(model.state_dict(), path) writes."
+        ) from None
+
+
 def save_trunk(weights, path):
-    """Write an encoder's weights to a ``.safetensors`` file, as a whole or not at all."""
+    """Write an encoder's weights to a file, as a whole or not at all.
+
+    Parameters
+    ----------
+    weights : dict of str to Tensor
+        By layer name.
+    path : path-like
+        Ends in ``.safetensors``.
+
+    Raises
+    ------
+    ValueError
+        If the name ends otherwise.
+    FileNotFoundError
+        If there is no such folder.
+    """
     path = Path(path)
     if path.suffix != ".safetensors":
         raise ValueError(f"Weights are saved to .safetensors files; got {path.name!r}.")
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     order = {_TRUNK_MARK: json.dumps(list(tensors))}  # the file itself sorts them otherwise
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
+    with written_whole(path) as partial:
         save_file(tensors, partial, metadata=order)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def trunk_layers(path):

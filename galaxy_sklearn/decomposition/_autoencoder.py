@@ -27,8 +27,8 @@ class AutoencoderPretrainer(Pretrainer):
     """Learn to compress galaxies and restore them, from images without labels.
 
     `transform` gives codes, `inverse_transform` images of codes, `reconstruction_error` how badly
-    an image is restored, which is large for what is unlike the rest. The encoder is the trunk of
-    a classifier, which takes its weights in three ways::
+    an image is restored, which is large for what is unlike the rest. The encoder, but that of
+    ``"linear"``, is the trunk of a classifier, which takes its weights in three ways::
 
         GalaxyClassifier(pretrained=FrozenEstimator(fitted_pretrainer))
         GalaxyClassifier(pretrained=AutoencoderPretrainer())  # fitted first, on the X of fit
@@ -42,9 +42,11 @@ class AutoencoderPretrainer(Pretrainer):
         reconstruction of a turned galaxy is the turned reconstruction. ``"wu_autoencoder"``: that
         of Wu (2022), whose encoder fits the classifier's network ``"wu_encoder_cnn"``; the
         publication used Adam and a learning rate of 3e-4, and so should you. ``"linear"``:
-        principal components, the honest baseline.
+        principal components, the honest baseline for codes and reconstructions.
     network_params : dict, default=None
-        Keyword arguments of the network; each is also a parameter ``network__<name>``.
+        Keyword arguments of the network; each is also a parameter ``network__<name>``:
+        ``widths``, ``depths`` and ``input_size`` of ``"galaxynet"``, ``input_size`` of
+        ``"wu_autoencoder"``, ``code_size`` (32) of ``"linear"``.
     pooling : {"mean"}, default=None
         None: `transform` returns the whole code of an image in one row, which
         `inverse_transform` takes. ``"mean"``: its mean over positions, with ``"galaxynet"`` also
@@ -111,7 +113,8 @@ class AutoencoderPretrainer(Pretrainer):
     pixel_kind_ : {"uint8", "float"}
         Kind of pixels seen in `fit`.
     code_shape_ : tuple of int
-        (n_maps, height, width) of a code before it is put in one row.
+        (n_maps, height, width) of a code before it is put in one row; (code_size,) of
+        ``"linear"``.
     field_ : float
         Part of the frame that the network looks at.
     n_iter_ : int

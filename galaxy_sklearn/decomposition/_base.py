@@ -141,8 +141,12 @@ class Pretrainer(ImageNetEstimator):
 
         Raises
         ------
+        NotFittedError
+            If nothing is fitted yet.
         ValueError
             If the name ends otherwise.
+        FileNotFoundError
+            If there is no such folder.
         """
         save_trunk(self.trunk_weights(), path)
 

@@ -182,12 +182,19 @@ class ContrastivePretrainer(Pretrainer):
         return ContrastiveLoss(self.temperature)
 
     def _train(self, dataset, n_outputs, **settings):
+        self._require_pairs(dataset)
+        super()._train(dataset, n_outputs, **settings)
+
+    def _train_further(self, dataset, n_outputs):
+        self._require_pairs(dataset)
+        super()._train_further(dataset, n_outputs)
+
+    def _require_pairs(self, dataset):
         if min(len(dataset), self._batch_size(len(dataset))) < 2:
             raise ValueError(
                 f"ContrastivePretrainer tells the images of a batch apart, and needs more than 1 "
                 f"sample in it; got {len(dataset)} images and batch_size={self.batch_size!r}."
             )
-        super()._train(dataset, n_outputs, **settings)
 
     def score(self, X, y=None):
         """Return the negative contrastive loss; nearer to 0 is better.

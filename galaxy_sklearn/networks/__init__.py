@@ -8,6 +8,7 @@ Every network is an `nn.Module` built as ``Network(n_channels, n_classes, image_
 - `cam_layer`: the module whose output Grad-CAM weighs, None where there is none.
 """
 
+from galaxy_sklearn.networks._alexnet import AlexNet
 from galaxy_sklearn.networks._dieleman import Dieleman
 from galaxy_sklearn.networks._galaxy10 import (
     Galaxy10CNN,
@@ -26,6 +27,7 @@ from galaxy_sklearn.networks._zhu_cnn7 import ZhuCNN7
 from galaxy_sklearn.networks._zhu_resnet import ZhuResNet26
 
 __all__ = [
+    "AlexNet",
     "Dieleman",
     "Galaxy10CNN",
     "Galaxy10CNN2",

@@ -16,11 +16,11 @@ class AlexNet(PlainNetwork):
     Parameters
     ----------
     n_channels : int
-        Bands of the images; other than three, the first layer starts afresh.
+        Bands of the images; published weights of the first layer are summed or repeated to fit.
     n_classes : int
         Number of logits.
     image_size : tuple of int
-        (height, width) in pixels; at least 63 x 63.
+        (height, width) in pixels; what the network sees of them is at least 63 x 63.
     dropout : float, default=0.5
         Dropout before the two hidden dense layers.
     input_size : int, default=224
@@ -31,7 +31,8 @@ class AlexNet(PlainNetwork):
     Raises
     ------
     ValueError
-        If the weights can't be had.
+        If the weights can't be had, the network sees less than it needs, or `input_size` is no
+        whole number.
 
     References
     ----------
@@ -50,9 +51,14 @@ class AlexNet(PlainNetwork):
     ):
         check_smallest_side("alexnet", seen_size(image_size, input_size), 63)
         model = self._create(pretrained, dropout)
-        first = model.features[0]
         if n_channels != 3:
-            model.features[0] = nn.Conv2d(n_channels, first.out_channels, 11, stride=4, padding=2)
+            first = nn.Conv2d(n_channels, 64, 11, stride=4, padding=2)
+            if pretrained:
+                state = model.features[0].state_dict()
+                first.load_state_dict(
+                    state | {"weight": adapt_input_conv(n_channels, state["weight"])}
+                )
+            model.features[0] = first
         neck = nn.Sequential(model.avgpool, nn.Flatten(), *model.classifier[:-1])
         super().__init__(model.features, neck, 4096, n_classes, input_size)
 
@@ -77,5 +83,6 @@ class AlexNet(PlainNetwork):
         except OSError as error:
             raise ValueError(
                 f"torchvision could not make alexnet with its published weights, from "
-                f"{weights.url} ({type(error).__name__}: {error})"
+                f"{weights.url} ({type(error).__name__}: {error}); pretrained='file.pth' takes a "
+                f"copy of them."
             ) from error

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from galaxy_sklearn.networks._d4 import N_ORIENTATIONS, D4BatchNorm2d, D4Conv2d
-from galaxy_sklearn.networks._galaxynet import GalaxyNet
+from galaxy_sklearn.networks._galaxynet import DEPTHS, GalaxyNet
 from galaxy_sklearn.networks._layers import check_smallest_side, seen_size
 from galaxy_sklearn.networks._registry import construct
 from galaxy_sklearn.networks._wu import wu_decoder, wu_encoder
@@ -173,6 +173,11 @@ class GalaxyNetAutoencoder(Autoencoder):
         As in `GalaxyNet`.
     input_size : int, default=64
         Side in pixels that images are resized to; None leaves them as they are.
+
+    Raises
+    ------
+    ValueError
+        As in `GalaxyNet`.
     """
 
     def __init__(
@@ -181,7 +186,7 @@ class GalaxyNetAutoencoder(Autoencoder):
         image_size,
         *,
         widths=(4, 8, 16, 32),
-        depths=(1, 2, 2, 2),
+        depths=DEPTHS,
         input_size=64,
     ):
         size = seen_size(image_size, input_size)

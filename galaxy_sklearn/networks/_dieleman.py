@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from galaxy_sklearn.networks._layers import check_smallest_side
+from galaxy_sklearn.networks._layers import check_smallest_side, seen_size
 
 _PART = 45 / 69  # side of a part, as a fraction of the image
 _VIEWS = 16
@@ -40,7 +40,7 @@ class Dieleman(nn.Module):
     n_classes : int
         Number of logits.
     image_size : tuple of int
-        (height, width) in pixels; at least 69 x 69, square.
+        (height, width) in pixels; what the network sees of them is at least 69 x 69, square.
     hidden : int, default=2048
         Units of each of the two dense layers, after maxout.
     dropout : float, default=0.5
@@ -51,7 +51,8 @@ class Dieleman(nn.Module):
     Raises
     ------
     ValueError
-        If the images are smaller, or not square under ``input_size=None``.
+        If the network sees less than it needs, or what is not square, or `input_size` is no whole
+        number.
 
     References
     ----------
@@ -65,7 +66,7 @@ class Dieleman(nn.Module):
         self, n_channels, n_classes, image_size, *, hidden=2048, dropout=0.5, input_size=69
     ):
         super().__init__()
-        height, width = image_size if input_size is None else (input_size, input_size)
+        height, width = seen_size(image_size, input_size)
         check_smallest_side("dieleman", (height, width), _SMALLEST)
         if height != width:
             raise ValueError(f"The network 'dieleman' takes square images; got {height} x {width}.")

@@ -26,11 +26,16 @@ class Galaxy10CNN(PlainNetwork):
     n_classes : int
         Number of logits.
     image_size : tuple of int
-        (height, width) in pixels; at least 16 x 16.
+        (height, width) in pixels; what the network sees of them is at least 16 x 16.
     dropout : float, default=0.5
         Dropout after each dense layer.
     input_size : int, default=64
         Side in pixels that images are resized to; None leaves them as they are.
+
+    Raises
+    ------
+    ValueError
+        If the network sees less than it needs, or `input_size` is no whole number.
     """
 
     _name = "galaxy10_cnn"
@@ -71,11 +76,16 @@ class Galaxy10CNN2(_SmallGalaxy10CNN):
     n_classes : int
         Number of logits.
     image_size : tuple of int
-        (height, width) in pixels; at least 4 x 4.
+        (height, width) in pixels; what the network sees of them is at least 4 x 4.
     dropout : float, default=0.0
         Dropout after each dense layer; none is published.
     input_size : int, default=256
         Side in pixels that images are resized to; None leaves them as they are.
+
+    Raises
+    ------
+    ValueError
+        If the network sees less than it needs, or `input_size` is no whole number.
     """
 
     _name = "galaxy10_cnn2"
@@ -92,11 +102,16 @@ class Galaxy10CNN3(_SmallGalaxy10CNN):
     n_classes : int
         Number of logits.
     image_size : tuple of int
-        (height, width) in pixels; at least 8 x 8.
+        (height, width) in pixels; what the network sees of them is at least 8 x 8.
     dropout : float, default=0.0
         Dropout after each dense layer; none is published.
     input_size : int, default=256
         Side in pixels that images are resized to; None leaves them as they are.
+
+    Raises
+    ------
+    ValueError
+        If the network sees less than it needs, or `input_size` is no whole number.
     """
 
     _name = "galaxy10_cnn3"
@@ -115,11 +130,16 @@ class Galaxy10CNN5(_SmallGalaxy10CNN):
     n_classes : int
         Number of logits.
     image_size : tuple of int
-        (height, width) in pixels; at least 32 x 32.
+        (height, width) in pixels; what the network sees of them is at least 32 x 32.
     dropout : float, default=0.0
         Dropout after each dense layer; none is published.
     input_size : int, default=256
         Side in pixels that images are resized to; None leaves them as they are.
+
+    Raises
+    ------
+    ValueError
+        If the network sees less than it needs, or `input_size` is no whole number.
     """
 
     _name = "galaxy10_cnn5"
@@ -136,11 +156,16 @@ class Galaxy10CNN6(_SmallGalaxy10CNN):
     n_classes : int
         Number of logits.
     image_size : tuple of int
-        (height, width) in pixels; at least 64 x 64.
+        (height, width) in pixels; what the network sees of them is at least 64 x 64.
     dropout : float, default=0.0
         Dropout after each dense layer; none is published.
     input_size : int, default=256
         Side in pixels that images are resized to; None leaves them as they are.
+
+    Raises
+    ------
+    ValueError
+        If the network sees less than it needs, or `input_size` is no whole number.
     """
 
     _name = "galaxy10_cnn6"

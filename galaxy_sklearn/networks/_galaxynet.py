@@ -3,7 +3,9 @@
 from torch import nn
 
 from galaxy_sklearn.networks._d4 import D4BatchNorm2d, D4Conv2d, orientation_mean
-from galaxy_sklearn.networks._layers import check_smallest_side
+from galaxy_sklearn.networks._layers import check_smallest_side, seen_size
+
+DEPTHS = (1, 2, 2, 2)
 
 
 class _Block(nn.Module):
@@ -40,16 +42,22 @@ class GalaxyNet(nn.Module):
     n_classes : int
         Number of logits.
     image_size : tuple of int
-        (height, width) of the images in pixels; at least 8 x 8.
+        (height, width) of the images in pixels, and what the network sees of them: at least
+        8 x 8.
     widths : sequence of int, default=(4, 8, 16, 32)
         Features of each stage, each in eight orientations; each stage after the first halves the
         image.
     depths : sequence of int, default=(1, 2, 2, 2)
-        Residual blocks of each stage.
+        Residual blocks of each stage; of the default, as many as there are widths.
     dropout : float, default=0.0
         Dropout before the last layer.
     input_size : int, default=64
         Side in pixels that images are resized to; None leaves them as they are.
+
+    Raises
+    ------
+    ValueError
+        If images are smaller, or `widths` and `depths` differ in length.
 
     References
     ----------
@@ -66,12 +74,20 @@ class GalaxyNet(nn.Module):
         image_size,
         *,
         widths=(4, 8, 16, 32),
-        depths=(1, 2, 2, 2),
+        depths=DEPTHS,
         dropout=0.0,
         input_size=64,
     ):
         super().__init__()
         check_smallest_side("galaxynet", image_size, 8)
+        check_smallest_side("galaxynet", seen_size(image_size, input_size), 8)
+        if tuple(depths) == DEPTHS:
+            depths = depths[: len(widths)]
+        if len(widths) != len(depths) or len(widths) == 0:
+            raise ValueError(
+                f"galaxynet needs a width and a depth for each stage; got {len(widths)} widths and "
+                f"{len(depths)} depths."
+            )
         self.input_size = input_size
         self.stem = D4Conv2d(n_channels, widths[0], 6, stride=2, padding=2, lift=True)
         blocks, fan_in = [], widths[0]

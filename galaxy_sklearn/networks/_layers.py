@@ -1,5 +1,7 @@
 """Checks and parts that several networks share."""
 
+from numbers import Integral
+
 import torch
 from torch import nn
 
@@ -14,7 +16,15 @@ def check_smallest_side(name, image_size, smallest):
 
 
 def seen_size(image_size, input_size):
-    """Return the (height, width) a network sees: `input_size` squared, or the images' own."""
+    """Return the (height, width) a network sees: `input_size` squared, or the images' own.
+
+    Raises ValueError if `input_size` is neither None nor a whole number.
+    """
+    if input_size is not None and not isinstance(input_size, Integral):
+        raise ValueError(
+            f"input_size of a network must be one side in whole pixels, or None; got "
+            f"{input_size!r}."
+        )
     return tuple(image_size) if input_size is None else (input_size, input_size)
 
 

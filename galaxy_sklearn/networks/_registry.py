@@ -3,6 +3,8 @@
 import difflib
 import inspect
 
+import timm
+
 from galaxy_sklearn.networks._alexnet import AlexNet
 from galaxy_sklearn.networks._dieleman import Dieleman
 from galaxy_sklearn.networks._galaxy10 import (
@@ -46,9 +48,11 @@ def available():
 
 
 def has_published_weights(name):
-    """Tell whether a network can be built with ``pretrained=True``."""
-    network = TimmNetwork if name.startswith(_TIMM) else _NETWORKS.get(name)
-    return network is not None and "pretrained" in inspect.signature(network).parameters
+    """Tell whether a network can be built with ``pretrained=True``.
+
+    Raises ValueError if there is no network of that name.
+    """
+    return "pretrained" in inspect.signature(_network(name)).parameters
 
 
 def build_network(name, n_channels, n_classes, image_size, **params):
@@ -78,15 +82,23 @@ def build_network(name, n_channels, n_classes, image_size, **params):
     """
     if name.startswith(_TIMM):
         params["model"] = name.removeprefix(_TIMM)
-        return construct(name, TimmNetwork, n_channels, n_classes, image_size, **params)
-    if name not in _NETWORKS:
-        close = difflib.get_close_matches(name, _NETWORKS, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
-        raise ValueError(
-            f"There is no network {name!r}: the names are {', '.join(available())}, and "
-            f'"timm/<model>" for any model of timm.{hint}'
-        )
-    return construct(name, _NETWORKS[name], n_channels, n_classes, image_size, **params)
+    return construct(name, _network(name), n_channels, n_classes, image_size, **params)
+
+
+def _network(name):
+    """Return the class of a network; raise ValueError if there is none of that name."""
+    if name.startswith(_TIMM):
+        return TimmNetwork
+    if name in _NETWORKS:
+        return _NETWORKS[name]
+    close = difflib.get_close_matches(name, _NETWORKS, n=1)
+    if timm.is_model(name):
+        close = [_TIMM + name]
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    raise ValueError(
+        f"There is no network {name!r}: the names are {', '.join(available())}, and "
+        f'"timm/<model>" for any model of timm.{hint}'
+    )
 
 
 def construct(name, network, *sizes, **params):

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from galaxy_sklearn.networks._layers import check_smallest_side, spatial_mean
+from galaxy_sklearn.networks._layers import check_smallest_side, seen_size, spatial_mean
 
 
 class SimpleCNN(nn.Module):
@@ -15,13 +15,18 @@ class SimpleCNN(nn.Module):
     n_classes : int
         Number of logits.
     image_size : tuple of int
-        (height, width) in pixels; at least 8 x 8.
+        (height, width) in pixels; what the network sees of them is at least 8 x 8.
     width : int, default=16
         Channels after the first convolution; doubled by each further one.
     dropout : float, default=0.0
         Dropout before the last layer.
     input_size : int, default=None
         Side in pixels that images are resized to; None leaves them as they are.
+
+    Raises
+    ------
+    ValueError
+        If the network sees less than it needs, or `input_size` is no whole number.
     """
 
     dtype = None
@@ -30,7 +35,7 @@ class SimpleCNN(nn.Module):
         self, n_channels, n_classes, image_size, *, width=16, dropout=0.0, input_size=None
     ):
         super().__init__()
-        check_smallest_side("simple_cnn", image_size, 8)
+        check_smallest_side("simple_cnn", seen_size(image_size, input_size), 8)
         self.input_size = input_size
         widths = [n_channels, width, 2 * width, 4 * width, 8 * width]
         self.stages = nn.Sequential(

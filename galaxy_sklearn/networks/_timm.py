@@ -1,8 +1,10 @@
 """Any model of timm as a network."""
 
+import difflib
 import inspect
 import sys
 from itertools import groupby
+from numbers import Integral
 
 import timm
 import torch
@@ -14,19 +16,54 @@ from galaxy_sklearn.networks._layers import check_smallest_side, dense_relu, see
 _FILTERS = ("checkpoint_filter_fn", "_filter_torchvision_pretrained", "_filter_fn")
 
 
+def _record(model):
+    """Return what timm knows of the weights of a model; None if it has no such model, or tag."""
+    try:
+        return timm.get_pretrained_cfg(model, allow_unregistered=True)
+    except RuntimeError:  # the model has no such tag
+        return None
+
+
 def _own_size(model, size):
     """Return what makes a transformer for images of another size than it was published for."""
-    config = timm.get_pretrained_cfg(model, allow_unregistered=True)
+    config = _record(model)
     return {"img_size": size} if config is not None and config.fixed_input_size else {}
 
 
 def _published_at(model):
     """Return where timm looks for the weights of a model, in words."""
-    config = timm.get_pretrained_cfg(model, allow_unregistered=True)
+    config = _record(model)
     repository = config.hf_hub_id if config is not None else model.partition(":")[2]
     if repository:
         return f"the repository {repository} of the Hugging Face Hub"
     return config.url if config is not None and config.url else "anywhere"
+
+
+def _is_known(model):
+    """Tell whether timm has a model of that name and tag, or looks for it elsewhere."""
+    return ":" in model or _record(model) is not None
+
+
+def _alike(model):
+    """Return a hint at the name that is most like one that timm does not have, or nothing."""
+    names = timm.list_models()
+    if timm.is_model(model):  # but for its tag
+        names = timm.list_pretrained(f"{model.partition('.')[0]}.*")
+    close = difflib.get_close_matches(model, names, n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def _units(head_units):
+    """Return the units of each dense layer of a head; raise ValueError if they are none."""
+    units = (head_units,) if isinstance(head_units, Integral) else head_units
+    if not isinstance(units, str) and hasattr(units, "__len__"):
+        whole = [one for one in units if isinstance(one, Integral) and one > 0]
+        if len(whole) == len(units):
+            return tuple(whole)
+    raise ValueError(
+        f"head_units of a timm network must be positive whole numbers such as (1024,), one for "
+        f"each dense layer; got {head_units!r}."
+    )
 
 
 def _in_a_line(error):
@@ -61,7 +98,7 @@ class TimmNetwork(nn.Module):
         Start from the library's published weights (downloaded once).
     input_size : int, default=None
         Side in pixels that images are resized to; None leaves them as they are.
-    head_units : sequence of int, default=None
+    head_units : int or sequence of int, default=None
         Dense layers with ReLU between the feature maps and the logits, in place of timm's head:
         ``(1024,)`` is the head of Guo et al. (2023).
     head_pooling : {"flatten", "average"}, default="flatten"
@@ -74,7 +111,8 @@ class TimmNetwork(nn.Module):
     Raises
     ------
     ValueError
-        If timm has no such model, its weights can't be had, or it cannot take images of this size.
+        If timm has no such model, its weights can't be had, it cannot take images of this size,
+        or `input_size`, `head_units` or `head_pooling` is no such thing.
     """
 
     dtype = None
@@ -96,6 +134,12 @@ class TimmNetwork(nn.Module):
         super().__init__()
         self.input_size = input_size
         own_head = head_units is not None
+        units = _units(head_units) if own_head else ()
+        if head_pooling not in ("flatten", "average"):
+            raise ValueError(
+                f"head_pooling of a timm network must be 'flatten' or 'average'; got "
+                f"{head_pooling!r}."
+            )
         size = seen_size(image_size, input_size)
         inception = model.startswith(("inception_v", "inception_resnet"))
         check_smallest_side(f"timm/{model}", size, 75 if inception else 32)
@@ -113,7 +157,7 @@ class TimmNetwork(nn.Module):
             self.model.pre_logits = nn.Identity()  # the dense layers of VGG
         maps = self._try(model, (n_channels, *size))
         if own_head:
-            self._add_head(maps, n_classes, head_units, head_pooling, dropout)
+            self._add_head(maps, n_classes, units, head_pooling, dropout)
 
     def _try(self, name, size):
         """Return the feature maps of an empty image; raise ValueError if it does not fit."""
@@ -132,10 +176,6 @@ class TimmNetwork(nn.Module):
         return maps
 
     def _add_head(self, maps, n_classes, units, pooling, dropout):
-        if pooling not in ("flatten", "average"):
-            raise ValueError(
-                f"head_pooling of a timm network must be 'flatten' or 'average'; got {pooling!r}."
-            )
         layers, fan_in = [], maps[0].numel()
         if pooling == "average":
             fan_in = self.model.num_features
@@ -155,8 +195,11 @@ class TimmNetwork(nn.Module):
             return timm.create_model(model, pretrained=pretrained, **kwargs)
         except Exception as error:
             reason = _in_a_line(error)
-            if not pretrained:
-                raise ValueError(f"timm could not make the model {model!r} ({reason}).") from error
+            if not pretrained or not _is_known(model):
+                hint = "" if _is_known(model) else _alike(model)
+                raise ValueError(
+                    f"timm could not make the model {model!r} ({reason}).{hint}"
+                ) from error
             raise ValueError(
                 f"timm could not get the published weights of {model!r} from "
                 f"{_published_at(model)} ({reason}); pretrained='file.safetensors' takes a copy of "

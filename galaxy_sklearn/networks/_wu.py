@@ -29,11 +29,16 @@ class WuSimpleCNN(PlainNetwork):
     n_classes : int
         Number of logits.
     image_size : tuple of int
-        (height, width) in pixels; at least 16 x 16.
+        (height, width) in pixels; what the network sees of them is at least 16 x 16.
     dropout : float, default=0.5
         Dropout after each dense layer.
     input_size : int, default=256
         Side in pixels that images are resized to; None leaves them as they are.
+
+    Raises
+    ------
+    ValueError
+        If the network sees less than it needs, or `input_size` is no whole number.
     """
 
     def __init__(self, n_channels, n_classes, image_size, *, dropout=0.5, input_size=256):
@@ -67,11 +72,16 @@ class WuVGG16(PlainNetwork):
     n_classes : int
         Number of logits.
     image_size : tuple of int
-        (height, width) in pixels; at least 32 x 32.
+        (height, width) in pixels; what the network sees of them is at least 32 x 32.
     dropout : float, default=0.5
         Dropout after each dense layer.
     input_size : int, default=256
         Side in pixels that images are resized to; None leaves them as they are.
+
+    Raises
+    ------
+    ValueError
+        If the network sees less than it needs, or `input_size` is no whole number.
     """
 
     def __init__(self, n_channels, n_classes, image_size, *, dropout=0.5, input_size=256):
@@ -133,11 +143,16 @@ class WuEncoderCNN(PlainNetwork):
     n_classes : int
         Number of logits.
     image_size : tuple of int
-        (height, width) in pixels; at least 64 x 64.
+        (height, width) in pixels; what the network sees of them is at least 64 x 64.
     dropout : float, default=0.0
         Dropout after each dense layer; none is published.
     input_size : int, default=256
         Side in pixels that images are resized to; None leaves them as they are.
+
+    Raises
+    ------
+    ValueError
+        If the network sees less than it needs, or `input_size` is no whole number.
     """
 
     def __init__(self, n_channels, n_classes, image_size, *, dropout=0.0, input_size=256):

@@ -34,13 +34,18 @@ class ZhuCNN7(PlainNetwork):
     n_classes : int
         Number of logits.
     image_size : tuple of int
-        (height, width) in pixels; at least 8 x 8.
+        (height, width) in pixels; what the network sees of them is at least 8 x 8.
     hidden : int, default=256
         Units of the first two dense layers.
     dropout : float, default=0.5
         Dropout after each of them.
     input_size : int, default=64
         Side in pixels that images are resized to; None leaves them as they are.
+
+    Raises
+    ------
+    ValueError
+        If the network sees less than it needs, or `input_size` is no whole number.
 
     References
     ----------

@@ -55,6 +55,12 @@ class ZhuResNet26(nn.Module):
     input_size : int, default=64
         Side in pixels that images are resized to; None leaves them as they are.
 
+    Raises
+    ------
+    ValueError
+        If the network sees less than it needs, `input_size` is no whole number, or `depth` or
+        `width` leaves a stage without blocks or a block without channels.
+
     References
     ----------
     Zhu et al. (2019), Ap&SS 364, 55, table 3 and equation 8; what the table leaves open (biases,
@@ -68,6 +74,11 @@ class ZhuResNet26(nn.Module):
     ):
         super().__init__()
         check_smallest_side("zhu_resnet26", seen_size(image_size, input_size), 16)
+        if depth < 1 or round(width * _STAGES[0][0]) < 1:
+            raise ValueError(
+                f"The network 'zhu_resnet26' needs depth of at least 1, and width of at least "
+                f"1 / 64; got depth={depth!r} and width={width!r}."
+            )
         self.input_size = input_size
         self.stem = nn.Sequential(nn.ZeroPad2d((2, 3, 2, 3)), nn.Conv2d(n_channels, 64, 6))
         self.pool = nn.MaxPool2d(2)
