@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from shapes import make_shapes
 
 from galaxy_sklearn import GalaxyClassifier
-from galaxy_sklearn.augmentation import GalaxyAugmentation, RotatedViews, View, prediction_views
+from galaxy_sklearn.augmentation import (
+    GalaxyAugmentation,
+    MultiScaleCrop,
+    RotatedViews,
+    ScaleJitterCrop,
+    View,
+    prediction_views,
+)
 from galaxy_sklearn.augmentation._views import central_view
 from galaxy_sklearn.augmentation._warp import warp
 
@@ -144,9 +151,42 @@ def test_the_views_of_the_challenge_s_winner():
     np.testing.assert_allclose(sorted({view.scale for view in views}), [1 / 1.2, 1, 1.2])
     assert sum(view.mirror for view in views) == 30
     assert len(prediction_views(RotatedViews(3, fields=[0.9], mirror=False))) == 3
-    for wrong in ({"n_angles": 0}, {"fields": []}, {"fields": [0.0]}):
+    for wrong in ({"n_angles": 0}, {"fields": []}, {"fields": [0.0]}, {"fields": 1.0}):
         with pytest.raises(ValueError, match="RotatedViews needs at least one angle and positive"):
             RotatedViews(**wrong)
+
+
+@pytest.mark.parametrize("sizes", [220, "220", [], [180, 0], [180, -200], None])
+def test_crops_have_positive_sizes(sizes):
+    with pytest.raises(
+        ValueError, match=r"MultiScaleCrop needs positive sizes such as \[180, 200\]"
+    ):
+        MultiScaleCrop(sizes)
+
+
+@pytest.mark.parametrize("central", [0, -0.8, 1.5])
+def test_a_part_of_a_crop_is_no_more_than_the_crop(central):
+    with pytest.raises(ValueError, match=f"above 0 and at most 1; got {central}"):
+        MultiScaleCrop([180], central=central)
+    assert MultiScaleCrop(np.array([180]), central=1).scales(180, 1.0) == [1]
+
+
+@pytest.mark.parametrize(
+    "sizes", [200, "ab", (170,), (170, 200, 240), (240, 170), (0, 9), (1, 9.5)]
+)
+def test_random_crops_have_two_sizes(sizes):
+    with pytest.raises(ValueError, match=r"ScaleJitterCrop needs sizes=\(smallest, largest\)"):
+        ScaleJitterCrop(sizes)
+    assert ScaleJitterCrop([200, 200]).sizes == [200, 200]
+
+
+@pytest.mark.parametrize(("resize", "crop"), [(64, 80), (80, 0), (80, 64.5), (80, "64")])
+def test_a_random_crop_is_no_larger_than_what_it_is_of(resize, crop):
+    with pytest.raises(
+        ValueError, match=f"crop of 1 to resize={resize} whole pixels; got crop={crop!r}"
+    ):
+        ScaleJitterCrop(resize=resize, crop=crop)
+    assert ScaleJitterCrop(resize=64, crop=64).crop == 64
 
 
 @pytest.mark.parametrize("tta", ["d8", ["d4", "x"], [0.0], [-1], [True]])

@@ -222,6 +222,25 @@ def test_gomez_has_the_published_number_of_parameters(galaxies):
     assert (table.loc[sorted(OF_VOTES), "metric"] == "RMSE").all()
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_recipes_have_no_size(name):
+    with pytest.raises(TypeError, match="unexpected keyword argument 'size'"):
+        build(name, size=128)
+
+
+def test_transfer_takes_its_weights_in_the_second_place():
+    expected = recipes.galaxy10_transfer("resnet50", pretrained=False)[-1].get_params(deep=False)
+    model = recipes.galaxy10_transfer("resnet50", False)
+    assert model[-1].get_params(deep=False) == expected
+    assert (model[-1].pretrained, model[-1].freeze) == (None, None)
+
+
+def test_the_table_says_what_was_validated():
+    metrics = recipes.available()["metric"]
+    assert metrics["guo2023_vgg19"] == "validation accuracy"
+    assert metrics["guo2023_densenet201"] == "accuracy"
+
+
 def test_guo_does_things_in_guo_s_order():
     classifier = recipes.guo2023_densenet201()[-1]
     assert [type(step) for _, step in classifier.standardize.steps] == [CLAHE, MorphologicalOpening]

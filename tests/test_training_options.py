@@ -65,6 +65,8 @@ def test_steps_of_the_published_schedule():
     assert clone(small(schedule=schedule)).schedule == schedule
     with pytest.raises(ValueError, match=r"StepDecay needs positive milestones; got \[0\]"):
         StepDecay([0])
+    with pytest.raises(ValueError, match="StepDecay needs positive milestones; got 30000"):
+        StepDecay(30_000)
 
 
 @pytest.mark.parametrize("max_steps", [1, 3, 4, 7])

@@ -1,6 +1,7 @@
 """The learning rate over a fit, as a factor on its highest value."""
 
 import math
+from collections.abc import Iterable
 
 
 def one_cycle(progress, warm_up=0.15):
@@ -30,7 +31,7 @@ class StepDecay:
     Raises
     ------
     ValueError
-        If a milestone is not positive.
+        If `milestones` is no sequence, or one is not positive.
 
     Examples
     --------
@@ -41,8 +42,11 @@ class StepDecay:
     """
 
     def __init__(self, milestones, *, factor=0.1):
-        if any(milestone <= 0 for milestone in milestones):
-            raise ValueError(f"StepDecay needs positive milestones; got {list(milestones)}.")
+        if not isinstance(milestones, Iterable) or not all(one > 0 for one in milestones):
+            raise ValueError(
+                f"StepDecay needs positive milestones; got {milestones!r}, where [30_000, 60_000] "
+                f"would do."
+            )
         self.milestones = tuple(milestones)
         self.factor = factor
 

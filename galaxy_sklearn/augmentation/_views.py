@@ -42,6 +42,14 @@ class View(NamedTuple):
         return torch.rot90(images, self.quarter_turns, (2, 3)) if self.quarter_turns else images
 
 
+def _are_positive(values):
+    """Tell whether values are a sequence of positive numbers, of one at least."""
+    try:
+        return len(values) > 0 and min(values) > 0
+    except TypeError:
+        return False
+
+
 class MultiScaleCrop:
     """Views of central crops of several sizes in pixels, for `tta`.
 
@@ -53,12 +61,12 @@ class MultiScaleCrop:
     sizes : sequence of int
         Sides of the crops, in pixels of the raw image.
     central : float, default=0.8
-        Part of each crop that is seen.
+        Part of each crop that is seen, above 0 and at most 1.
 
     Raises
     ------
     ValueError
-        If a size is not positive.
+        If `sizes` is no sequence of positive numbers, or `central` is out of range.
 
     References
     ----------
@@ -66,8 +74,15 @@ class MultiScaleCrop:
     """
 
     def __init__(self, sizes, *, central=0.8):
-        if not len(sizes) or min(sizes) <= 0:
-            raise ValueError(f"MultiScaleCrop needs positive sizes; got {list(sizes)}.")
+        if not _are_positive(sizes):
+            raise ValueError(
+                f"MultiScaleCrop needs positive sizes such as [180, 200]; got {sizes!r}."
+            )
+        if not 0 < central <= 1:
+            raise ValueError(
+                f"MultiScaleCrop needs central, the part seen, above 0 and at most 1; got "
+                f"{central!r}."
+            )
         self.sizes = tuple(sizes)
         self.central = central
 
@@ -122,10 +137,10 @@ class RotatedViews:
     """
 
     def __init__(self, n_angles=10, *, fields=(1.0,), mirror=True):
-        if n_angles < 1 or not len(fields) or min(fields) <= 0:
+        if n_angles < 1 or not _are_positive(fields):
             raise ValueError(
                 f"RotatedViews needs at least one angle and positive fields; got {n_angles!r} and "
-                f"{list(fields)}."
+                f"{fields!r}."
             )
         self.n_angles = n_angles
         self.fields = tuple(fields)

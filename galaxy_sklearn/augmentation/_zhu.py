@@ -1,12 +1,20 @@
 """The augmentation of Zhu et al. (2019): crops of many scales, quarter turns, colour jitter."""
 
 import math
+from numbers import Integral
 
 import torch
 
 from galaxy_sklearn.augmentation._warp import warp
 
 _GREY = (0.299, 0.587, 0.114)  # of red, green and blue (ITU-R BT.601)
+
+
+def _are_limits(sizes):
+    """Tell whether sizes are two positive whole numbers, the smaller first."""
+    if isinstance(sizes, str) or not hasattr(sizes, "__len__") or len(sizes) != 2:
+        return False
+    return all(isinstance(size, Integral) for size in sizes) and 0 < sizes[0] <= sizes[1]
 
 
 def rotate_hue(images, turns):
@@ -84,12 +92,12 @@ class ScaleJitterCrop:
 
     Parameters
     ----------
-    sizes : tuple of int, default=(170, 240)
+    sizes : sequence of two int, default=(170, 240)
         Smallest and largest S, in pixels of the raw image.
     resize : int, default=80
         Side that a crop is resized to, in pixels.
     crop : int, default=64
-        Side of the random part taken of that, in pixels.
+        Side of the random part taken of that, in pixels; at most `resize`.
     brightness : float, default=0.247
         Largest value added to all pixels (in [0, 1]), either way; 63 / 255.
     contrast : tuple of float, default=(0.2, 1.8)
@@ -98,6 +106,11 @@ class ScaleJitterCrop:
         Range of the factor on the distance to grey. Not published.
     hue : float, default=0.1
         Largest turn of the hue, either way, in full turns. Not published.
+
+    Raises
+    ------
+    ValueError
+        If `sizes`, or `crop` and `resize`, are no two positive whole numbers, the smaller first.
 
     References
     ----------
@@ -117,6 +130,15 @@ class ScaleJitterCrop:
         saturation=(0.5, 1.5),
         hue=0.1,
     ):
+        if not _are_limits(sizes):
+            raise ValueError(
+                f"ScaleJitterCrop needs sizes=(smallest, largest) in whole pixels; got {sizes!r}."
+            )
+        if not _are_limits((crop, resize)):
+            raise ValueError(
+                f"ScaleJitterCrop needs a crop of 1 to resize={resize!r} whole pixels; got "
+                f"crop={crop!r}."
+            )
         self.sizes = sizes
         self.resize = resize
         self.crop = crop

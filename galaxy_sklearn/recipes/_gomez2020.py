@@ -56,4 +56,4 @@ def gomez2020_resnet50(*, pretrained=True, **params):
         `ImageReader`, `Resize`, `VoteFractionRegressor`: image files or arrays in, fractions out.
     """
     defaults = deepcopy(_TRAINING) | {"pretrained": pretrained or None}
-    return vote_pipeline("timm/resnet50", size=224, **(defaults | params))
+    return vote_pipeline("timm/resnet50", 224, **(defaults | params))

@@ -26,7 +26,7 @@ def _pipeline(network, units, params):
         "early_stopping": True,
         "n_iter_no_change": 20,
     }
-    return image_pipeline(network, size=224, **(defaults | params))
+    return image_pipeline(network, 224, **(defaults | params))
 
 
 @recipe(**_TEN, published=0.7847)
@@ -58,7 +58,7 @@ def guo2023_densenet201(*, pretrained=True, **params):
     return _pipeline("timm/densenet201", 1024, defaults | params)
 
 
-@recipe(**_TEN, published=0.291)
+@recipe(**(_TEN | {"metric": "validation accuracy"}), published=0.291)
 def guo2023_vgg19(*, pretrained=True, **params):
     """Return the VGG-19 of Guo, Hsu & Hu (2023), frozen but for its dense layers.
 

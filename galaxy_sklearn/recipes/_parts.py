@@ -17,12 +17,12 @@ PLAIN = {  # what no publication of before 2024 did, and this package does by de
 _PLAIN_CLASSES = PLAIN | {"label_smoothing": 0.0, "loss": "cross_entropy"}
 
 
-def image_pipeline(network, /, *, size=None, **params):
+def image_pipeline(network, size=None, /, **params):
     """Return ImageReader, Resize to `size` unless None, and a plainly trained classifier."""
     return _pipeline(GalaxyClassifier(**({"network": network} | _PLAIN_CLASSES | params)), size)
 
 
-def vote_pipeline(network, /, *, size=None, **params):
+def vote_pipeline(network, size=None, /, **params):
     """Return ImageReader, Resize to `size` unless None, and a plainly trained vote regressor."""
     return _pipeline(VoteFractionRegressor(**({"network": network} | PLAIN | params)), size)
 

@@ -56,6 +56,6 @@ def available():
     --------
     >>> from galaxy_sklearn import recipes
     >>> recipes.available().loc["zhu2019", "published"]
-    0.952083
+    np.float64(0.952083)
     """
     return pd.DataFrame(_RECIPES).set_index("recipe").sort_index()

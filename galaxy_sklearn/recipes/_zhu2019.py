@@ -77,7 +77,7 @@ def zhu2019(**params):
 def zhu2019_baseline(name="resnet50", **params):
     """Return one of the five rivals that Zhu et al. (2019) trained in the same way.
 
-    Published: the training of `zhu2019`, to the letter.
+    Published: the training of `zhu2019`, to the letter but for the first weights.
 
     Reported (tables 6 and 7; mean over ten runs, best of them, both chosen on the test set):
     Dieleman 93.8800 and 94.6528 %, AlexNet 91.8230 and 92.2569, VGG-16 93.1336 and 93.6458,
@@ -85,7 +85,9 @@ def zhu2019_baseline(name="resnet50", **params):
 
     Filled in: the input is 64 pixels as for the authors' own network, 80 for Inception v3, which
     can take no less than 75, and 69 for Dieleman's; a rate of 0.01 instead of 0.1 for the three
-    networks without batch normalisation, which diverge otherwise.
+    networks without batch normalisation, which diverge otherwise; PyTorch's own first weights in
+    AlexNet and Dieleman's network, and timm's in Inception v3, instead of those of He et al.
+    (2015), which the other two have.
 
     Parameters
     ----------
