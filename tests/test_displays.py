@@ -2,6 +2,7 @@
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
@@ -252,6 +253,31 @@ def test_classes_that_are_unknown_are_named_and_none_is_left_out(predicted):
         ConfusionMatrixDisplay.from_predictions(true, true, labels=NAMES[:2])
     with pytest.raises(ValueError, match="RocCurvesDisplay takes one row of 3 probabilities"):
         RocCurvesDisplay.from_predictions(true, proba[:, :2], classes=NAMES)
+    for display in (RocCurvesDisplay, ReliabilityDisplay):
+        with pytest.raises(ValueError, match="the class 'spiral' occurs, but is not among the cl"):
+            display.from_predictions(true, proba[:, :2], classes=NAMES[:2])
+    for display in (ConfusionMatrixDisplay, ClassAccuracyDisplay):
+        with pytest.raises(ValueError, match=r"named once; got .*'spiral', 'spiral'\]"):
+            display.from_predictions(true, true, labels=[*NAMES, "spiral"])
+
+
+def test_labels_may_be_a_column_of_a_table(predicted):
+    true, proba = predicted
+    called, column = NAMES[proba.argmax(1)], pd.DataFrame({"class": true})
+    for display, fact in ((ConfusionMatrixDisplay, "matrix"), (ClassAccuracyDisplay, "summary")):
+        drawn = getattr(display.from_predictions(column, called), fact)
+        np.testing.assert_array_equal(drawn, getattr(display.from_predictions(true, called), fact))
+
+
+@pytest.mark.parametrize("n_per_class", [0, -1])
+def test_a_gallery_shows_at_least_one_galaxy_of_a_class(images, n_per_class):
+    y, proba = ["a", "b"] * 15, np.tile([0.9, 0.1], (30, 1))
+    with pytest.raises(ValueError, match=f"n_per_class of at least 1; got {n_per_class}"):
+        GalleryDisplay.from_labels(images, y, n_per_class=n_per_class)
+    with pytest.raises(ValueError, match=f"n_per_class of at least 1; got {n_per_class}"):
+        MistakeGalleryDisplay.from_predictions(
+            images, y, proba, classes=["a", "b"], n_per_class=n_per_class
+        )
 
 
 def test_galaxies_without_a_class_are_in_no_picture(predicted):

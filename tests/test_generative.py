@@ -413,6 +413,8 @@ def test_real_galaxies_are_drawn_above_generated_ones(fitted, shapes):
     )
     np.testing.assert_array_equal(lazy.rows[3][1][2][0], display.rows[3][1][2][0])
     assert len(GeneratedDisplay.from_estimator(fitted, X).rows) == 2
+    with pytest.raises(ValueError, match="n_per_class of at least 1; got 0"):
+        GeneratedDisplay.from_estimator(fitted, X, n_per_class=0)
     with pytest.raises(ValueError, match="no galaxy that has a label"):
         GeneratedDisplay.from_estimator(fitted, X[:2], [None, None])
     with pytest.raises(ValueError, match="which is not among the classes"):

@@ -171,6 +171,25 @@ def test_curves_of_several_models_are_named(fitted, corners):
         TrainingCurvesDisplay.from_estimators({"long": fitted, "none": GalaxyClassifier()})
 
 
+def test_curves_of_several_models_are_given_by_name(fitted):
+    with pytest.raises(TypeError, match=r"estimators by name, \{name: model\}; got a list"):
+        TrainingCurvesDisplay.from_estimators([fitted, fitted])
+    for several in ({"one": fitted}, [fitted]):
+        with pytest.raises(TypeError, match=r"from_estimators\(\{name: model\}\) draws several"):
+            TrainingCurvesDisplay.from_estimator(several)
+
+
+def test_curves_have_axes_each(fitted):
+    _, (left, right) = mpl.pyplot.subplots(1, 2)
+    assert TrainingCurvesDisplay.from_estimator(fitted, axes=(left, right)).axes_ == (left, right)
+    with pytest.raises(
+        ValueError, match=r"draws loss and accuracy and needs axes for each, 2; got 1"
+    ):
+        TrainingCurvesDisplay.from_estimator(fitted, axes=left)
+    alone = TrainingCurvesDisplay({"": [{"train_loss": 1.0}, {"train_loss": 0.5}]}).plot(axes=right)
+    assert alone.axes_ == (right,)
+
+
 def test_the_score_is_drawn_under_its_name(fitted, corners):
     X, y = corners
     model = clone(fitted).set_params(early_stopping=True, max_epochs=1, scoring="neg_log_loss")

@@ -90,8 +90,14 @@ def test_labels_give_the_order_and_must_be_complete():
     ("matrix", "labels", "match"),
     [
         ([[1, 2]], None, "is square; got shape"),
-        ([[1, -2], [0, 1]], None, "got negative ones, or shares"),
-        ([[0.5, 0.5], [0, 1]], None, "got negative ones, or shares"),
+        ([[1, 2], [3]], None, "is square; got rows of unequal length"),
+        ([1, 2], None, r"is square; got shape \(2,\)"),
+        ([[1, -2], [0, 1]], None, "holds counts; got -2"),
+        ([[0.5, 0.5], [0, 1]], None, "holds counts; got 0.5"),
+        ([[np.nan, 0], [0, 1]], None, "holds counts; got nan"),
+        ([[np.inf, 0], [0, 1]], None, "holds counts; got inf"),
+        ([["1", "0"], ["0", "1"]], None, "holds counts; got '1'"),
+        ([[None, 0], [0, 1]], None, "holds counts; got None"),
         ([[1, 2], [0, 1]], ["a"], "Got 1 labels for 2 classes"),
     ],
 )
@@ -104,6 +110,40 @@ def test_a_confusion_matrix_may_have_its_own_names():
     table = pd.DataFrame([[3, 1], [0, 2]], index=["E", "S"], columns=["E", "S"])
     expected = summarize_confusion_matrix(table.to_numpy(), ["E", "S"])
     pd.testing.assert_frame_equal(summarize_confusion_matrix(table), expected)
+    predicted = table.set_axis(["as E", "as S"], axis=1)
+    pd.testing.assert_frame_equal(summarize_confusion_matrix(predicted), expected)
+    with pytest.raises(ValueError, match=r"order of its rows; got \['S', 'E'\] and \['E', 'S'\]"):
+        summarize_confusion_matrix(table[["S", "E"]])
+
+
+def test_a_confusion_matrix_may_be_a_list_or_a_tuple():
+    expected = summarize_confusion_matrix(np.array([[815, 21], [29, 762]]))
+    for matrix in ([[815, 21], [29, 762]], ((815.0, 21), (29, 762))):
+        pd.testing.assert_frame_equal(summarize_confusion_matrix(matrix), expected)
+    assert expected.index.tolist()[:2] == [0, 1]
+    assert expected.loc[0, "recall"] == 815 / 836
+
+
+def test_labels_may_be_a_column_but_not_several():
+    true, called = ["E", None, "S", "E"], np.array(["E", "S", "E", "E"])
+    expected = classification_summary(true, called)
+    column = pd.DataFrame({"class": true})
+    pd.testing.assert_frame_equal(classification_summary(column, called[:, None]), expected)
+    proba = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.7, 0.3]])
+    pd.testing.assert_frame_equal(
+        reliability_curve(column, proba, classes=["E", "S"]),
+        reliability_curve(true, proba, classes=["E", "S"]),
+    )
+    with pytest.raises(ValueError, match="should be a 1d array"):
+        classification_summary(np.column_stack([called, called]), called)
+
+
+@pytest.mark.parametrize("score", [reliability_curve, expected_calibration_error])
+def test_calibration_knows_its_classes(score):
+    with pytest.raises(ValueError, match=r"class 'irr' occurs, but is not among .*\['a', 'b'\]"):
+        score(["a", "irr", "b"], np.full((3, 2), 0.5), classes=["a", "b"])
+    with pytest.raises(ValueError, match="class 1 occurs"):
+        score([1, 2, None], np.full((3, 2), 0.5), classes=["1", "2"])
 
 
 @pytest.mark.parametrize("missing", [None, np.nan, pd.NA])

@@ -124,6 +124,8 @@ def test_what_they_refuse(fitted, shapes):
         PseudoLabelGalleryDisplay.from_estimator(fitted, X[:10])
     with pytest.raises(ValueError, match="found no pseudo-label to draw"):
         PseudoLabelGalleryDisplay.from_predictions(X[:2], ["a", "b"], [1, 1], [0, 0])
+    with pytest.raises(ValueError, match="n_per_class of at least 1; got 0"):
+        PseudoLabelGalleryDisplay.from_estimator(fitted, X[30:], n_per_class=0)
     with pytest.raises(ValueError, match="has neither"):
         ReconstructionDisplay.from_estimator(LogisticRegression(), X)
     with pytest.raises(ValueError, match="needs reconstructions of the images' shape"):

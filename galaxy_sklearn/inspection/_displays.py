@@ -1,5 +1,7 @@
 """Pictures of how an estimator learned and how it groups galaxies."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from sklearn.base import is_regressor
 from sklearn.decomposition import PCA
@@ -47,18 +49,64 @@ class TrainingCurvesDisplay:
 
     @classmethod
     def from_estimator(cls, estimator, *, axes=None):
-        """Draw the curves of a fitted estimator, or of the one that a fitted Pipeline ends in.
+        """Draw the curves of a fitted estimator.
 
-        Raises ValueError if it has no training history.
+        Parameters
+        ----------
+        estimator : fitted GalaxyClassifier, or what ends in one
+            Any estimator of this package with a network, also in a Pipeline, a
+            `PseudoLabelClassifier`, a `FixMatchClassifier` or a search.
+        axes : matplotlib Axes or array-like of them, default=None
+            As in `plot`.
+
+        Returns
+        -------
+        TrainingCurvesDisplay
+            Drawn.
+
+        Raises
+        ------
+        TypeError
+            If there are several estimators; `from_estimators` takes them.
+        ValueError
+            If it has no training history, or there are fewer axes than panels.
         """
+        if isinstance(estimator, Mapping | list | tuple):
+            raise TypeError(
+                f"TrainingCurvesDisplay.from_estimator takes one fitted estimator; got a "
+                f"{type(estimator).__name__}: from_estimators({{name: model}}) draws several."
+            )
         return cls.from_estimators({"": estimator}, axes=axes)
 
     @classmethod
     def from_estimators(cls, estimators, *, axes=None):
-        """Draw the curves of several fitted estimators, given by name.
+        """Draw the curves of several fitted estimators.
 
-        Raises ValueError if one has no training history.
+        Parameters
+        ----------
+        estimators : dict of str to estimator
+            By name, such as ``{"from scratch": one, "pretrained": other}``; each as in
+            `from_estimator`.
+        axes : matplotlib Axes or array-like of them, default=None
+            As in `plot`.
+
+        Returns
+        -------
+        TrainingCurvesDisplay
+            Drawn.
+
+        Raises
+        ------
+        TypeError
+            If the estimators are not given by name.
+        ValueError
+            If one has no training history, there is none, or there are fewer axes than panels.
         """
+        if not isinstance(estimators, Mapping):
+            raise TypeError(
+                f"TrainingCurvesDisplay.from_estimators takes fitted estimators by name, {{name: "
+                f"model}}; got a {type(estimators).__name__}."
+            )
         histories, scores = {}, {}
         for name, estimator in estimators.items():
             last = network_estimator(estimator)
@@ -72,9 +120,23 @@ class TrainingCurvesDisplay:
         return cls(histories, score=" or ".join(scores)).plot(axes=axes)
 
     def plot(self, axes=None):
-        """Draw the curves into two axes, new ones by default; return the display.
+        """Draw the curves.
 
-        Raises ValueError if there is nothing to draw.
+        Parameters
+        ----------
+        axes : matplotlib Axes or array-like of them, default=None
+            One for each panel: the loss and, where one was recorded, the score. None makes new
+            ones.
+
+        Returns
+        -------
+        TrainingCurvesDisplay
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If there is nothing to draw, or there are fewer axes than panels.
         """
         panels = self._panels()
         if axes is None:
@@ -82,7 +144,14 @@ class TrainingCurvesDisplay:
             n = len(panels)
             axes = pyplot.subplots(1, n, figsize=(4.5 * n, 3.6), squeeze=False)[1][0]
             axes[0].figure.set_layout_engine("constrained")
-        self.axes_ = tuple(axes)[: len(panels)]
+        axes = np.ravel(axes)
+        if len(axes) < len(panels):
+            names = " and ".join(title for title, _ in panels)
+            raise ValueError(
+                f"TrainingCurvesDisplay draws {names} and needs axes for each, {len(panels)}; got "
+                f"{len(axes)}."
+            )
+        self.axes_ = tuple(axes[: len(panels)])
         self.figure_ = self.axes_[0].figure
         for ax, (title, keys) in zip(self.axes_, panels):
             for number, (name, history) in enumerate(self.histories.items()):

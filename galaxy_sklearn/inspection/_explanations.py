@@ -219,9 +219,28 @@ class ExplanationDisplay:
 
     @classmethod
     def from_estimator(cls, estimator, X, *, target=None):
-        """Explain and draw; parameters and errors are those of the function.
+        """Explain what a fitted estimator predicts, and draw it.
 
-        Above each galaxy stand the class or answer explained and its predicted share.
+        Parameters
+        ----------
+        estimator : fitted GalaxyClassifier or VoteFractionRegressor, or what ends in one
+            A Pipeline, a `PseudoLabelClassifier`, a `FixMatchClassifier` or a search. For Grad-CAM
+            the network must have a `cam_layer`.
+        X : array-like or ImageSequence of n_samples images
+            What the estimator takes; all are held in memory, and drawn.
+        target : label or array-like of shape (n_samples,), default=None
+            What to explain, one for all or one each: a class, or an answer of the regressor by its
+            name or by the number of its column; None explains what is predicted.
+
+        Returns
+        -------
+        GradCamDisplay or SaliencyDisplay
+            Drawn. Above each galaxy stand the class or answer explained and its predicted share.
+
+        Raises
+        ------
+        ValueError
+            As `grad_cam` or `saliency`.
         """
         maps, views, titles = _explain(cls._METHOD, estimator, X, target)
         return cls(maps, views, titles=titles).plot()

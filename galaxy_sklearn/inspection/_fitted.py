@@ -63,6 +63,13 @@ def check_proba(name, y_true, proba, classes):
     return proba
 
 
+def at_least_one(name, **counts):
+    """Raise ValueError if one of `counts`, by its parameter, is below 1."""
+    for parameter, count in counts.items():
+        if count < 1:
+            raise ValueError(f"{name} needs {parameter} of at least 1; got {count!r}.")
+
+
 def axes(ax, *, n_rows=0, n_columns=0):
     """Return the given axes or new ones, larger where so many names have to stand at them."""
     if ax is not None:

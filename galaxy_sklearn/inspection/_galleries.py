@@ -8,7 +8,7 @@ from sklearn.utils import check_random_state
 from galaxy_sklearn._optional import import_optional
 from galaxy_sklearn._validation import is_paths, labelled
 from galaxy_sklearn.images._sequence import ImageSequence
-from galaxy_sklearn.inspection._fitted import axes, check_proba
+from galaxy_sklearn.inspection._fitted import at_least_one, axes, check_proba
 from galaxy_sklearn.inspection._steps import are_images, preparation_stages
 
 _SIDE = 1.4  # inches of one small picture
@@ -36,14 +36,39 @@ class ClassCountsDisplay:
 
     @classmethod
     def from_estimator(cls, estimator, X, *, ax=None):
-        """Count and draw the classes that a fitted classifier gives `X`, the largest first."""
+        """Count and draw the classes that a fitted classifier gives `X`, the largest first.
+
+        Parameters
+        ----------
+        estimator : classifier
+            Fitted.
+        X : array-like, ImageSequence or file names, n_samples images
+            What the estimator takes.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes new ones.
+
+        Returns
+        -------
+        ClassCountsDisplay
+            Drawn.
+        """
         return cls.from_predictions(estimator.predict(X), ax=ax)
 
     @classmethod
     def from_predictions(cls, y, *, ax=None):
-        """Count and draw labels (n_samples,), true or predicted, the largest class first.
+        """Count and draw labels, true or predicted, the largest class first.
 
-        Missing labels (None, NaN, NA) are left out.
+        Parameters
+        ----------
+        y : array-like of shape (n_samples,)
+            Classes. Missing ones (None, NaN, NA) are left out.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes new ones.
+
+        Returns
+        -------
+        ClassCountsDisplay
+            Drawn.
         """
         names, counts = np.unique(labelled(y)[0], return_counts=True)
         order = np.argsort(-counts, kind="stable")
@@ -145,8 +170,10 @@ class GalleryDisplay(PictureRows):
         Raises
         ------
         ValueError
-            If `y` or `ids` has another length than `X`, or no galaxy has a label.
+            If `y` or `ids` has another length than `X`, no galaxy has a label, or `n_per_class` is
+            below 1.
         """
+        at_least_one("GalleryDisplay.from_labels", n_per_class=n_per_class)
         ids = np.arange(len(y)) if ids is None else np.asarray(ids)
         same_length(X, y=y, ids=ids)
         y, kept = labelled(y)
@@ -241,7 +268,8 @@ class MistakeGalleryDisplay(PictureRows):
         Raises
         ------
         ValueError
-            If a length differs from that of `X`, or there is no mistake to show.
+            If a length differs from that of `X`, there is no mistake to show, or `n_per_class` is
+            below 1.
         """
         proba, classes = estimator.predict_proba(X), estimator.classes_
         kept = {"ids": ids, "n_per_class": n_per_class}
@@ -275,8 +303,10 @@ class MistakeGalleryDisplay(PictureRows):
         Raises
         ------
         ValueError
-            If a length or shape does not fit, or there is no mistake to show.
+            If a length or shape does not fit, there is no mistake to show, or `n_per_class` is
+            below 1.
         """
+        at_least_one("MistakeGalleryDisplay", n_per_class=n_per_class)
         classes = np.asarray(classes)
         ids = np.arange(len(y_true)) if ids is None else np.asarray(ids)
         same_length(X, y_true=y_true, ids=ids)

@@ -7,6 +7,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from galaxy_sklearn._validation import labelled
+from galaxy_sklearn.inspection._fitted import at_least_one
 from galaxy_sklearn.inspection._galleries import CAPTION, PictureRows, read_rows, same_length
 
 
@@ -58,9 +59,10 @@ class GeneratedDisplay(PictureRows):
         ------
         ValueError
             If `y` has another length than `X`, names a class that the estimator does not know, or
-            has no label at all.
+            has no label at all; if `n_per_class` is below 1.
         """
         check_is_fitted(estimator)
+        at_least_one("GeneratedDisplay", n_per_class=n_per_class)
         rng = check_random_state(random_state)
         rows = []
         for label, members in _members(X, y):

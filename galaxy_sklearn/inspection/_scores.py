@@ -39,20 +39,65 @@ class ConfusionMatrixDisplay:
 
     @classmethod
     def from_estimator(cls, estimator, X, y, *, ax=None):
-        """Predict `X` with a fitted classifier and draw the result against `y`."""
+        """Predict `X` with a fitted classifier and draw the result against `y`.
+
+        Parameters
+        ----------
+        estimator : classifier
+            Fitted.
+        X : array-like, ImageSequence or file names, n_samples images
+            What the estimator takes.
+        y : array-like of shape (n_samples,)
+            True classes.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes new ones.
+
+        Returns
+        -------
+        ConfusionMatrixDisplay
+            Drawn.
+
+        Raises
+        ------
+        ValueError
+            As `from_predictions`, with the classes that the estimator knows for labels.
+        """
         return cls.from_predictions(y, estimator.predict(X), labels=estimator.classes_, ax=ax)
 
     @classmethod
     def from_predictions(cls, y_true, y_pred, *, labels=None, ax=None):
-        """Draw predictions against the truth; `labels` gives the order of the classes.
+        """Draw predictions against the truth.
 
-        Galaxies of which either is missing (None, NaN, NA) are left out. Raises ValueError if a
-        class occurs that is not among `labels`.
+        Parameters
+        ----------
+        y_true : array-like of shape (n_samples,)
+            True classes.
+        y_pred : array-like of shape (n_samples,)
+            Predicted classes. Galaxies that lack either (None, NaN, NA) are left out.
+        labels : array-like of shape (n_classes,), default=None
+            Classes in the order wanted; None is all that occur, sorted.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes new ones.
+
+        Returns
+        -------
+        ConfusionMatrixDisplay
+            Drawn.
+
+        Raises
+        ------
+        ValueError
+            If the lengths differ, a class occurs that is not among `labels`, or these name one
+            twice.
         """
         check_consistent_length(y_true, y_pred)
         y_true, y_pred, _ = labelled(y_true, y_pred)
         occurring = unique_labels(y_true, y_pred)
         labels = occurring if labels is None else np.asarray(labels)
+        if len(np.unique(labels)) < len(labels):
+            raise ValueError(
+                f"ConfusionMatrixDisplay: each of the labels is named once; got {labels.tolist()}."
+            )
         missing = np.setdiff1d(occurring, labels)
         if len(missing):
             raise ValueError(
@@ -103,15 +148,55 @@ class ClassAccuracyDisplay:
 
     @classmethod
     def from_estimator(cls, estimator, X, y, *, ax=None):
-        """Predict `X` with a fitted classifier and draw the result against `y`."""
+        """Predict `X` with a fitted classifier and draw the result against `y`.
+
+        Parameters
+        ----------
+        estimator : classifier
+            Fitted.
+        X : array-like, ImageSequence or file names, n_samples images
+            What the estimator takes.
+        y : array-like of shape (n_samples,)
+            True classes.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes new ones.
+
+        Returns
+        -------
+        ClassAccuracyDisplay
+            Drawn.
+
+        Raises
+        ------
+        ValueError
+            As `from_predictions`, with the classes that the estimator knows for labels.
+        """
         return cls.from_predictions(y, estimator.predict(X), labels=estimator.classes_, ax=ax)
 
     @classmethod
     def from_predictions(cls, y_true, y_pred, *, labels=None, ax=None):
-        """Draw predictions against the truth; `labels` gives the order of the classes.
+        """Draw predictions against the truth.
 
-        Classes without a galaxy have no point, and no part in the mean of classes. Galaxies of
-        which either is missing (None, NaN, NA) are left out.
+        Parameters
+        ----------
+        y_true : array-like of shape (n_samples,)
+            True classes.
+        y_pred : array-like of shape (n_samples,)
+            Predicted classes. Galaxies that lack either (None, NaN, NA) are left out.
+        labels : array-like of shape (n_classes,), default=None
+            Classes in the order wanted; None is all that occur, sorted.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes new ones.
+
+        Returns
+        -------
+        ClassAccuracyDisplay
+            Drawn. Classes without a galaxy have no point, and no part in the mean of classes.
+
+        Raises
+        ------
+        ValueError
+            As `galaxy_sklearn.metrics.classification_summary`.
         """
         return cls(classification_summary(y_true, y_pred, labels=labels)).plot(ax=ax)
 
@@ -164,18 +249,58 @@ class RocCurvesDisplay:
 
     @classmethod
     def from_estimator(cls, estimator, X, y, *, ax=None):
-        """Draw the probabilities that a fitted classifier gives `X` against the truth `y`."""
+        """Draw the probabilities that a fitted classifier gives `X` against the truth `y`.
+
+        Parameters
+        ----------
+        estimator : classifier
+            Fitted, with `predict_proba`.
+        X : array-like, ImageSequence or file names, n_samples images
+            What the estimator takes.
+        y : array-like of shape (n_samples,)
+            True classes.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes new ones.
+
+        Returns
+        -------
+        RocCurvesDisplay
+            Drawn.
+
+        Raises
+        ------
+        ValueError
+            As `from_predictions`, with the classes that the estimator knows.
+        """
         return cls.from_predictions(
             y, estimator.predict_proba(X), classes=estimator.classes_, ax=ax
         )
 
     @classmethod
     def from_predictions(cls, y_true, proba, *, classes, ax=None):
-        """Draw probabilities (n_samples, n_classes) against the truth.
+        """Draw probabilities against the truth.
 
-        Classes that do not occur in `y_true`, or that are all of it, have no curve. Galaxies
-        without a true class (None, NaN, NA) are left out. Raises ValueError if no class is left,
-        one occurs that is not among `classes`, or `proba` has another shape.
+        Parameters
+        ----------
+        y_true : array-like of shape (n_samples,)
+            True classes. Galaxies without one (None, NaN, NA) are left out.
+        proba : array-like of shape (n_samples, n_classes)
+            Predicted probabilities.
+        classes : array-like of shape (n_classes,)
+            Class of each column.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes new ones.
+
+        Returns
+        -------
+        RocCurvesDisplay
+            Drawn. Classes that do not occur in `y_true`, or that are all of it, have no curve.
+
+        Raises
+        ------
+        ValueError
+            If no class has a curve, one occurs that is not among `classes`, or `proba` has another
+            shape.
         """
         classes = np.asarray(classes)
         proba = check_proba("RocCurvesDisplay", y_true, proba, classes)
@@ -239,13 +364,61 @@ class ReliabilityDisplay:
 
     @classmethod
     def from_estimator(cls, estimator, X, y, *, n_bins=10, ax=None):
-        """Draw the probabilities that a fitted classifier gives `X` against the truth `y`."""
+        """Draw the probabilities that a fitted classifier gives `X` against the truth `y`.
+
+        Parameters
+        ----------
+        estimator : classifier
+            Fitted, with `predict_proba`.
+        X : array-like, ImageSequence or file names, n_samples images
+            What the estimator takes.
+        y : array-like of shape (n_samples,)
+            True classes.
+        n_bins : int, default=10
+            Bins between 0 and 1.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes new ones.
+
+        Returns
+        -------
+        ReliabilityDisplay
+            Drawn.
+
+        Raises
+        ------
+        ValueError
+            As `from_predictions`, with the classes that the estimator knows.
+        """
         proba, classes = estimator.predict_proba(X), estimator.classes_
         return cls.from_predictions(y, proba, classes=classes, n_bins=n_bins, ax=ax)
 
     @classmethod
     def from_predictions(cls, y_true, proba, *, classes, n_bins=10, ax=None):
-        """Draw probabilities (n_samples, n_classes) against the truth, where there is one."""
+        """Draw probabilities against the truth.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n_samples,)
+            True classes. Galaxies without one (None, NaN, NA) are left out.
+        proba : array-like of shape (n_samples, n_classes)
+            Predicted probabilities.
+        classes : array-like of shape (n_classes,)
+            Class of each column.
+        n_bins : int, default=10
+            Bins between 0 and 1.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes new ones.
+
+        Returns
+        -------
+        ReliabilityDisplay
+            Drawn.
+
+        Raises
+        ------
+        ValueError
+            As `galaxy_sklearn.metrics.reliability_curve`.
+        """
         return cls(reliability_curve(y_true, proba, classes=classes, n_bins=n_bins)).plot(ax=ax)
 
     def plot(self, ax=None):

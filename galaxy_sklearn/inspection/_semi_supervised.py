@@ -6,7 +6,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from galaxy_sklearn._optional import import_optional
 from galaxy_sklearn._validation import num_samples, safe_indexing
-from galaxy_sklearn.inspection._fitted import axes
+from galaxy_sklearn.inspection._fitted import at_least_one, axes
 from galaxy_sklearn.inspection._galleries import PictureRows, read_rows, same_length
 
 _NAMED_ROUNDS = 10  # in a legend
@@ -150,7 +150,8 @@ class PseudoLabelGalleryDisplay(PictureRows):
         NotFittedError
             If the estimator is not fitted.
         ValueError
-            If it holds no pseudo-labels, or was fitted with another number of images.
+            If it holds no pseudo-labels, or was fitted with another number of images; if
+            `n_per_class` is below 1.
         """
         check_is_fitted(estimator)
         if not hasattr(estimator, "confidence_"):
@@ -196,8 +197,9 @@ class PseudoLabelGalleryDisplay(PictureRows):
         Raises
         ------
         ValueError
-            If the lengths differ, or there is no pseudo-label.
+            If the lengths differ, there is no pseudo-label, or `n_per_class` is below 1.
         """
+        at_least_one("PseudoLabelGalleryDisplay", n_per_class=n_per_class)
         labels, confidence, rounds = (np.asarray(one) for one in (labels, confidence, rounds))
         same_length(X_unlabeled, labels=labels, confidence=confidence, rounds=rounds)
         rows = []

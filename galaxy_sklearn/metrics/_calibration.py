@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from galaxy_sklearn._validation import labelled
+from galaxy_sklearn.metrics._labels import known_labels
 
 
 def reliability_curve(y_true, proba, *, classes, n_bins=10):
@@ -29,7 +29,8 @@ def reliability_curve(y_true, proba, *, classes, n_bins=10):
     Raises
     ------
     ValueError
-        If the shapes do not fit, there are no samples, or a row holds no probabilities.
+        If the shapes do not fit, there are no samples or bins, a row holds no probabilities, or a
+        class occurs that is not among `classes`.
     """
     proba, classes = np.asarray(proba, float), np.asarray(classes)
     if proba.shape != (len(y_true), len(classes)) or not len(y_true):
@@ -46,9 +47,15 @@ def reliability_curve(y_true, proba, *, classes, n_bins=10):
         )
     if n_bins < 1:
         raise ValueError(f"reliability_curve needs at least one bin; got {n_bins}.")
-    y_true, kept = labelled(y_true)
+    y_true, kept = known_labels(y_true)
     if not len(y_true):
         raise ValueError("reliability_curve needs samples whose class is known; all are missing.")
+    unknown = np.setdiff1d(y_true, classes)
+    if len(unknown):
+        raise ValueError(
+            f"reliability_curve: the class {unknown.tolist()[0]!r} occurs, but is not among the "
+            f"classes {classes.tolist()}."
+        )
     proba = proba[kept]
     confidence = proba.max(1)
     frame = pd.DataFrame(
@@ -84,7 +91,7 @@ def expected_calibration_error(y_true, proba, *, classes, n_bins=15):
     Raises
     ------
     ValueError
-        If the shapes do not fit, or there are no samples.
+        As `reliability_curve`.
 
     References
     ----------

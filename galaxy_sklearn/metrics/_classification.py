@@ -1,12 +1,14 @@
 """Precision, recall and F1 of each class, with macro and weighted averages side by side."""
 
+from numbers import Real
+
 import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import unique_labels
 
-from galaxy_sklearn._validation import labelled
+from galaxy_sklearn.metrics._labels import known_labels
 
 _SCORES = ["precision", "recall", "f1-score"]
 
@@ -63,7 +65,7 @@ def summarize_confusion_matrix(matrix, labels=None):
 
     Parameters
     ----------
-    matrix : array-like of shape (n_classes, n_classes)
+    matrix : array-like or DataFrame of shape (n_classes, n_classes)
         Counts; row i, column j counts galaxies of class i that were called j.
     labels : array-like of shape (n_classes,), default=None
         Class names; None takes those of the rows of a DataFrame, or numbers them.
@@ -79,16 +81,24 @@ def summarize_confusion_matrix(matrix, labels=None):
     Raises
     ------
     ValueError
-        If the matrix is not square, holds what is no count, or has not as many rows as labels.
+        If the matrix is not square, holds what is no count, has not as many rows as labels, or,
+        as a DataFrame, has its columns in another order than its rows.
+
+    Examples
+    --------
+    >>> table = summarize_confusion_matrix([[3, 1], [0, 2]], ["E", "S"])
+    >>> table.loc["E", "recall"]
+    np.float64(0.75)
     """
-    if labels is None and hasattr(matrix, "index"):
-        labels = matrix.index
-    matrix = np.asarray(matrix)
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
-        raise ValueError(f"A confusion matrix is square; got shape {matrix.shape}.")
-    if (matrix < 0).any() or (matrix != np.floor(matrix)).any():
-        raise ValueError("A confusion matrix holds counts; got negative ones, or shares.")
-    matrix = matrix.astype(int)
+    if isinstance(matrix, pd.DataFrame):
+        rows, columns = matrix.index.tolist(), matrix.columns.tolist()
+        if rows != columns and set(rows) == set(columns):
+            raise ValueError(
+                f"A confusion matrix has its columns in the order of its rows; got {columns} and "
+                f"{rows}."
+            )
+        labels = matrix.index if labels is None else labels
+    matrix = _counts(matrix)
     labels = np.arange(len(matrix)) if labels is None else np.asarray(labels)
     if len(labels) != len(matrix):
         raise ValueError(f"Got {len(labels)} labels for {len(matrix)} classes.")
@@ -123,7 +133,7 @@ def classification_summary(y_true, y_pred, *, labels=None):
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
-        True classes.
+        True classes; like `y_pred`, a table of one column will do.
     y_pred : array-like of shape (n_samples,)
         Predicted classes. Samples that lack either (None, NaN, NA) are left out.
     labels : array-like of shape (n_classes,), default=None
@@ -137,7 +147,8 @@ def classification_summary(y_true, y_pred, *, labels=None):
     Raises
     ------
     ValueError
-        If the lengths differ, a label that occurs is not among `labels`, or these name one twice.
+        If the lengths differ, either has several columns, a label that occurs is not among
+        `labels`, or these name one twice.
 
     Examples
     --------
@@ -146,7 +157,7 @@ def classification_summary(y_true, y_pred, *, labels=None):
     np.float64(0.75)
     """
     check_consistent_length(y_true, y_pred)
-    y_true, y_pred, _ = labelled(y_true, y_pred)
+    y_true, y_pred, _ = known_labels(y_true, y_pred)
     occurring = unique_labels(y_true, y_pred)
     labels = occurring if labels is None else np.asarray(labels)
     if len(np.unique(labels)) < len(labels):
@@ -157,6 +168,20 @@ def classification_summary(y_true, y_pred, *, labels=None):
     place, n = pd.Index(labels), len(labels)
     cells = n * place.get_indexer(y_true) + place.get_indexer(y_pred)
     return summarize_confusion_matrix(np.bincount(cells, minlength=n * n).reshape(n, n), labels)
+
+
+def _counts(matrix):
+    """Return a confusion matrix as an array of int; raise ValueError if it is none."""
+    try:
+        matrix = np.asarray(matrix)
+    except ValueError as error:
+        raise ValueError("A confusion matrix is square; got rows of unequal length.") from error
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+        raise ValueError(f"A confusion matrix is square; got shape {matrix.shape}.")
+    for one in matrix.ravel().tolist():
+        if not isinstance(one, Real) or not one >= 0 or one % 1:
+            raise ValueError(f"A confusion matrix holds counts; got {one!r}.")
+    return matrix.astype(int)
 
 
 def _share(part, whole):
