@@ -173,10 +173,19 @@ def _fold_rows(estimator, X, *, reset):
 
 def require_channels_last(name, shape):
     """Raise ValueError if images of such a shape have their channels first, by all appearance."""
-    if len(shape) == 4 and shape[1] in (1, 3, 4) and min(shape[2:]) >= 16:
+    if len(shape) == 4 and 1 <= shape[1] <= 5 and min(shape[2:]) >= 16:
         raise ValueError(
             f"{name} takes images with their channels last; got shape {shape}, which looks like "
             f"channels first: X.transpose(0, 2, 3, 1) turns them."
+        )
+
+
+def require_unmasked(name, X):
+    """Raise ValueError if pixels of `X` are masked, which only a masked array would remember."""
+    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
+        raise ValueError(
+            f"{name} takes no masked pixels; got {np.ma.count_masked(X)}: "
+            f"X.astype(float).filled(value) puts a number in their place."
         )
 
 
@@ -273,7 +282,8 @@ def validate_images(estimator, X, *, reset, any_size=False):
         raise TypeError(
             f"{name} takes images, not file names: put ImageReader() before it in a Pipeline."
         )
-    rows = hasattr(X, "columns") or _ndim(X) < 3
+    require_unmasked(name, X)
+    rows = hasattr(X, "columns") or _ndim(name, X) < 3
     images = _fold_rows(estimator, X, reset=reset) if rows else _check_stack(name, X)
     if images.dtype != np.uint8 and images.dtype.kind != "f":
         images = images.astype(np.float64)
@@ -284,14 +294,25 @@ def validate_images(estimator, X, *, reset, any_size=False):
     return images
 
 
-def _ndim(X):
+def _ndim(name, X):
     """Return the number of dimensions; np.ndim would ask X's own array function."""
-    return X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim
+    if hasattr(X, "ndim"):
+        return X.ndim
+    try:
+        return np.asarray(X).ndim
+    except ValueError as error:
+        sizes = list(dict.fromkeys(np.shape(one) for one in X))
+        if len(sizes) < 2:
+            raise
+        raise ValueError(
+            f"{name} takes images of one shape; got {sizes[0]} and {sizes[1]}: crop or resize them "
+            f"to one, as the transformers of preprocessing do with image files."
+        ) from error
 
 
 def as_given(images, X):
     """Return `images` in the layout of `X`: rows for rows, (n, h, w) for (n, h, w)."""
-    ndim = 2 if hasattr(X, "columns") else _ndim(X)
+    ndim = 2 if hasattr(X, "columns") else _ndim("X", X)
     if ndim == 2:
         return images.reshape(len(images), -1)
     if ndim == 3 and images.shape[-1] == 1:

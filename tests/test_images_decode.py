@@ -2,8 +2,10 @@
 
 import gzip
 import io
+import struct
 import sys
 import warnings
+import zlib
 
 import cv2
 import numpy as np
@@ -199,6 +201,66 @@ def test_cube_bands_go_last_and_are_the_smallest_axis():
     np.testing.assert_array_equal(bands_last(cube)[..., 0], cube[0])
     with pytest.raises(UnreadableError, match="4 dimensions, not 2 or 3"):
         bands_last(np.zeros((2, 3, 30, 20)))
+
+
+def write_tiff(path, pixels, photometric, extra=()):
+    """Write an uncompressed TIFF; `extra` are the kinds of bands beyond the colours."""
+    height, width, bands = pixels.shape
+    shorts = {258: [8 * pixels.itemsize] * bands, 259: [1], 262: [photometric], 277: [bands]}
+    shorts |= {338: list(extra), 339: [{"u": 1, "f": 3}[pixels.dtype.kind]] * bands}
+    longs = {256: width, 257: height, 273: 8, 278: height, 279: pixels.nbytes}
+    tags = sorted({**{tag: v for tag, v in shorts.items() if v}, **longs}.items())
+    place, entries, tail = 8 + pixels.nbytes, b"", b""
+    for tag, value in tags:
+        if tag in longs:
+            entries += struct.pack("<HHII", tag, 4, 1, value)
+            continue
+        data = struct.pack(f"<{len(value)}H", *value)
+        if len(data) > 4:
+            at = place + 2 + 12 * len(tags) + 4 + len(tail)
+            tail, data = tail + data, struct.pack("<I", at)
+        entries += struct.pack("<HHI", tag, 3, len(value)) + data.ljust(4, b"\0")
+    directory = struct.pack("<H", len(tags)) + entries + struct.pack("<I", 0)
+    path.write_bytes(b"II*\0" + struct.pack("<I", place) + pixels.tobytes() + directory + tail)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize(("photometric", "bands", "extra"), [(1, 1, ()), (2, 3, ()), (2, 4, (2,))])
+def test_tiff_is_grey_or_colour(tmp_path, dtype, photometric, bands, extra):
+    pixels = colours(bands=bands, dtype=dtype)
+    write_tiff(tmp_path / "a.tif", pixels, photometric, extra)
+    np.testing.assert_array_equal(read(tmp_path / "a.tif", mode=None), pixels[..., :3])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize(
+    ("photometric", "bands", "extra"),
+    [(1, 2, (0,)), (1, 3, (0, 0)), (1, 5, (0,) * 4), (2, 4, (0,)), (2, 5, (0, 0)), (2, 5, (2, 0))],
+)
+def test_a_tiff_of_other_bands_is_refused(tmp_path, dtype, photometric, bands, extra):
+    write_tiff(tmp_path / "a.tif", colours(bands=bands, dtype=dtype), photometric, extra)
+    with pytest.raises(UnreadableError, match=f"it is a TIFF of {bands} bands of .* FITS and HDF5"):
+        read(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("mode", ["L", None])
+def test_deep_grey_with_alpha_is_one_band(tmp_path, mode):
+    def chunk(kind, data):
+        crc = struct.pack(">I", zlib.crc32(kind + data))
+        return struct.pack(">I", len(data)) + kind + data + crc
+
+    pixels = (900 * colours(bands=2, dtype=int)).astype(">u2")
+    header = struct.pack(">IIBBBBB", 5, 6, 16, 4, 0, 0, 0)
+    rows = zlib.compress(b"".join(b"\0" + row.tobytes() for row in pixels))
+    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunks)
+    np.testing.assert_array_equal(read(tmp_path / "a.png", mode=mode), pixels[..., :1])
+
+
+def test_a_bare_hdf5_file_is_told_how_its_rows_are_named(tmp_path):
+    (tmp_path / "a.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(99))
+    with pytest.raises(UnreadableError, match="name a row of it as file::dataset::row"):
+        read(tmp_path / "a.h5")
 
 
 def test_reasons_for_unreadable_files(tmp_path):

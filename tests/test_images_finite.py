@@ -10,6 +10,7 @@ import pytest
 from astropy.io import fits
 from sklearn.pipeline import make_pipeline
 
+from galaxy_sklearn._training.data import pixel_statistics
 from galaxy_sklearn.exceptions import ImageReadError, ImageReadWarning
 from galaxy_sklearn.images import ImageSequence
 from galaxy_sklearn.preprocessing import (
@@ -77,6 +78,21 @@ def test_they_become_blank_where_asked_in_fit_too(write, step):
     assert np.isfinite(images).all()
     assert not images[2].any()
     assert images[1].any()
+    good = [names[0], names[1], names[3]]
+    expected = make_pipeline(ImageReader(), step).fit(good)
+    np.testing.assert_array_equal(images[[0, 1, 3]], np.asarray(expected.transform(good)))
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_network_s_standardisation_leaves_blanks_out(write, cached, tmp_path):
+    names = write(0.5)
+    Path(names[2]).unlink()
+    cache = tmp_path / "kept" if cached else None
+    images = ImageReader(on_error="blank", cache=cache).fit_transform(names)
+    with pytest.warns(ImageReadWarning):
+        found = pixel_statistics(images, np.array([1.0, 2.0, 3.0, 4.0]))
+    good = ImageReader().fit_transform([names[0], names[1], names[3]])
+    np.testing.assert_allclose(found, pixel_statistics(good, np.array([1.0, 2.0, 4.0])), rtol=1e-9)
 
 
 @pytest.mark.parametrize("step", [AsinhStretch(), CLAHE(), PercentileStretch()], ids=str)

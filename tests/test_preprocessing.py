@@ -380,3 +380,15 @@ def test_the_range_of_clahe_is_that_of_every_image():
     X[2, 3, 3] = 30
     lazy = CLAHE().fit(ImageSequence.from_array(X)).data_range_
     assert lazy == CLAHE().fit(X).data_range_ == (float(X.min()), 30.0)
+
+
+def test_images_of_several_shapes_are_told_apart():
+    ragged = [np.zeros((8, 8, 3)), np.zeros((8, 8, 3)), np.zeros((8, 9, 3))]
+    with pytest.raises(ValueError, match=r"of one shape; got \(8, 8, 3\) and \(8, 9, 3\)"):
+        Resize(4).fit_transform(ragged)
+
+
+@pytest.mark.parametrize("bands", [1, 2, 3, 4, 5])
+def test_bands_in_front_are_refused(bands):
+    with pytest.raises(ValueError, match="looks like channels first"):
+        Resize(8).fit_transform(np.zeros((2, bands, 32, 32)))

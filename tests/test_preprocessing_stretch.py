@@ -82,6 +82,9 @@ def test_white_and_softening_are_learned_from_training_images_only():
     star = training[:2].copy()
     star[0, 5, 5] = 1e5
     np.testing.assert_array_equal(fitted.transform(star)[1], fitted.transform(training)[1])
+    faint = training * 1e-3  # beside a bright star, as space telescopes see it
+    faint[:, 40:44, 40:44] = 1.0
+    assert AsinhStretch().fit(faint).softening_ == pytest.approx(1e-5 / np.sqrt(2), rel=0.25)
     noiseless = AsinhStretch().fit(np.maximum(sky(4, 40, 40, 1, noise=0) - 0.1, 0))
     assert noiseless.softening_ == pytest.approx(noiseless.white_ / 1000)
 

@@ -122,19 +122,23 @@ class ShuffledBatches:
 def pixel_statistics(images, weights):
     """Return the weighted mean and standard deviation of each band, float64 (n_channels,).
 
-    At most `STATISTICS_SAMPLE` images spread evenly over the set are read; a band without
-    contrast gets a deviation of 1.
+    At most `STATISTICS_SAMPLE` images spread evenly over the set are read; blanks in place of
+    files that could not be read do not count. A band without contrast gets a deviation of 1.
     """
     rows = np.flatnonzero(weights > 0)
     if len(rows) > STATISTICS_SAMPLE:
         rows = rows[np.linspace(0, len(rows) - 1, STATISTICS_SAMPLE).round().astype(int)]
     shares = weights[rows] / weights[rows].sum()
-    mean, square = 0.0, 0.0
+    mean, square, lost = 0.0, 0.0, 0.0
     for start in range(0, len(rows), 64):
         part = slice(start, start + 64)
         block = np.asarray(read_rows(images, rows[part]), dtype=np.float64)
         mean = mean + shares[part] @ block.mean((1, 2))
         square = square + shares[part] @ (block**2).mean((1, 2))
+        if is_image_sequence(images):
+            lost += shares[part][images[rows[part]].unreadable_].sum()  # blanks, which add 0
+    if 0 < lost < 1:
+        mean, square = mean / (1 - lost), square / (1 - lost)
     variance = np.maximum(square - mean**2, 0)
     flat = variance <= 1e-12 * np.maximum(square, np.finfo(np.float64).tiny)
     return mean, np.where(flat, 1.0, np.sqrt(variance))

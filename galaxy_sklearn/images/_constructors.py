@@ -1,13 +1,16 @@
 """The ways to make an ImageSequence."""
 
 import os
+from numbers import Integral
 
 import numpy as np
 
+from galaxy_sklearn._validation import require_unmasked
 from galaxy_sklearn.exceptions import ImageReadError
 from galaxy_sklearn.images._cache import LazyCache
 from galaxy_sklearn.images._concatenated import ConcatenatedSource
 from galaxy_sklearn.images._decode import MODES, REDUCTIONS, UnreadableError
+from galaxy_sklearn.images._paths import file_names
 from galaxy_sklearn.images._sources import (
     ArraySource,
     EncodedSource,
@@ -38,8 +41,10 @@ class Constructors:
 
         Parameters
         ----------
-        paths : sequence of str or PathLike
-            JPEG, PNG, TIFF, WebP or FITS files, or HDF5 rows as ``"file.h5::dataset::row"``.
+        paths : collection of str or PathLike, in order
+            JPEG, PNG, TIFF, WebP or FITS files, or HDF5 rows as ``"file.h5::dataset::row"``; a
+            list, array, Series or one column. Of a file with several pages the first is read.
+            TIFF is grey, RGB or CMYK; FITS and HDF5 hold any number of bands.
         mode : {"RGB", "L", None}, default="RGB"
             Bands of 8-bit images; None keeps grey as one band and makes the rest RGB. FITS,
             HDF5 and 16-bit, 32-bit or float images keep their bands. EXIF orientation is ignored.
@@ -63,14 +68,26 @@ class Constructors:
         -------
         ImageSequence
             Not read yet.
+
+        Raises
+        ------
+        TypeError
+            If `paths` are no file names, or in no order.
+        ValueError
+            If there is a single name, or a row has none; if a parameter is out of range.
         """
         _check_mode(mode)
-        if reduce not in REDUCTIONS:
+        if reduce not in REDUCTIONS or not isinstance(reduce, Integral):
             raise ValueError(
                 f"The reduce parameter of ImageSequence must be one of {REDUCTIONS}. "
                 f"Got {reduce!r} instead."
             )
-        source = FileSource(paths, mode=mode, hdu=hdu, reduce=reduce)
+        names = file_names("ImageSequence.from_files", paths)
+        if names is None:
+            raise TypeError(
+                f"ImageSequence.from_files takes file names; got a {type(paths).__name__} of none."
+            )
+        source = FileSource(names, mode=mode, hdu=hdu, reduce=reduce)
         images = cls(source, on_error=on_error, n_jobs=n_jobs)
         if fill_nan is not None:
             images = images.fill_nan(fill_nan)
@@ -101,9 +118,12 @@ class Constructors:
         Raises
         ------
         ValueError
-            If `array` has another rank, holds no pixels or no numbers.
+            If `array` has another rank, holds no pixels or no numbers, or pixels are masked.
         """
-        return cls(ArraySource(np.asanyarray(array), names), n_jobs=n_jobs)
+        if not isinstance(array, np.memmap):
+            require_unmasked("ImageSequence.from_array", array)
+            array = np.asarray(array)
+        return cls(ArraySource(array, names), n_jobs=n_jobs)
 
     @classmethod
     def from_hdf5(cls, file, dataset, *, on_error="raise", n_jobs=None):

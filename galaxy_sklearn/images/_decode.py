@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from galaxy_sklearn._optional import import_optional
 from galaxy_sklearn._validation import MAX_SIDE
@@ -19,6 +20,9 @@ FITS_SUFFIXES = (".fits", ".fit", ".fts", ".fits.gz", ".fit.gz", ".fts.gz", ".fz
 IMAGE_SUFFIXES = PILLOW_SUFFIXES + FITS_SUFFIXES
 _ENDS_EARLY = ("cannot reshape array", "buffer is too small")  # as astropy says it
 _GZIP_MAGIC = b"\x1f\x8b"
+_BITS, _PHOTOMETRIC, _BANDS, _EXTRA = 258, 262, 277, 338  # tags of TIFF 6.0
+_COLOURS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3, 8: 3}  # grey, RGB, palette, CMYK, YCbCr, Lab
+_ALPHA = (1, 2)  # kinds of extra bands
 MODES = ("RGB", "L", None)
 REDUCTIONS = (1, 2, 4, 8)
 
@@ -31,7 +35,8 @@ def decode(file, name, *, mode="RGB", hdu=None, reduce=1):
     """Return the pixels of one image.
 
     JPEG, PNG, TIFF and WebP are told apart by their content; FITS by the suffix of `name`. Of
-    a file with several pages the first is taken. The EXIF orientation is ignored: pixels come
+    a file with several pages the first is taken. TIFF is read as grey, RGB or CMYK, its alpha
+    dropped; one of other bands is an error. The EXIF orientation is ignored: pixels come
     as they are stored.
 
     Parameters
@@ -66,6 +71,7 @@ def decode(file, name, *, mode="RGB", hdu=None, reduce=1):
             return _decode_pillow(file, mode, reduce)
         except UnidentifiedImageError:
             if name.lower().endswith((".tif", ".tiff")):
+                _check_tiff(_first_directory(file))
                 return _decode_deep(file)
             raise
     except (UnreadableError, MissingDependencyError, MemoryError):
@@ -109,9 +115,14 @@ def _reason(file, error):
     if _is_empty(file):
         return "the file is empty"
     if isinstance(error, UnidentifiedImageError):
-        return "it is not a JPEG, PNG, TIFF, WebP or FITS image"
+        what = "it is not a JPEG, PNG, TIFF, WebP or FITS image"
+        return f"{what}; name a row of it as file::dataset::row" if _is_hdf5(file) else what
     first_sentence = " ".join(str(error).split()).split(". ")[0].rstrip(".")
     return first_sentence or type(error).__name__
+
+
+def _is_hdf5(file):
+    return not isinstance(file, bytes) and os.fspath(file).lower().endswith((".h5", ".hdf5"))
 
 
 def _is_empty(file):
@@ -128,17 +139,48 @@ def _decode_pillow(file, mode, reduce):
     with Image.open(source, formats=PILLOW_FORMATS) as image:
         width, height = image.size
         check_sides(height, width)
+        if image.format == "TIFF":
+            _check_tiff(image.tag_v2)
         if Image.MAX_IMAGE_PIXELS and width * height > Image.MAX_IMAGE_PIXELS:
             raise UnreadableError(f"it has {height} x {width} pixels, too many to be a cutout")
         if image.mode in ("I", "F") or image.mode.startswith("I;"):
             return as_pixels(np.asarray(image))[..., np.newaxis]
-        if ";16" in str(image.tile):
+        layout = str(image.tile)
+        if ";16" in layout:
             image.load()  # finds a truncated file, which OpenCV would fill up
-            return _decode_deep(file)
+            return _decode_deep(file)[..., : 1 if "LA;16" in layout else None]
         left = _draft(image, reduce)
         image = _convert(image, mode)
         pixels = np.asarray(image.reduce(left) if left > 1 else image)
     return pixels if pixels.ndim == 3 else pixels[..., np.newaxis]
+
+
+def _first_directory(file):
+    """Return the tags of a TIFF's first page."""
+    with io.BytesIO(file) if isinstance(file, bytes) else open(file, "rb") as stream:
+        header = stream.read(8)
+        if header[2:4] in (b"+\0", b"\0+"):  # a BigTIFF
+            header += stream.read(8)
+        try:
+            tags = ImageFileDirectory_v2(header)
+        except SyntaxError as error:
+            raise UnidentifiedImageError from error
+        stream.seek(tags.next)
+        tags.load(stream)
+    return tags
+
+
+def _check_tiff(tags):
+    """Raise UnreadableError if a TIFF has bands that Pillow and OpenCV leave out or mix up."""
+    bands, extra = tags.get(_BANDS, 1), tags.get(_EXTRA, ())
+    colours = _COLOURS.get(tags.get(_PHOTOMETRIC, 1), bands)
+    alpha = colours < 4 and (tuple(extra) in {(kind,) for kind in _ALPHA} or not extra)
+    if bands != colours and not (alpha and bands == colours + 1):
+        bits = max(tags.get(_BITS, (1,)))
+        raise UnreadableError(
+            f"it is a TIFF of {bands} bands of {bits} bits, not grey, RGB or CMYK: FITS and HDF5 "
+            f"hold any number of bands"
+        )
 
 
 def _draft(image, reduce):

@@ -28,7 +28,7 @@ def select_rows(images, key):
     key = np.asarray(key)
     if key.dtype == object:
         key = np.array(key.tolist())
-    if key.size == 0:
+    if key.size == 0 and key.dtype.kind != "b":
         key = key.astype(np.intp)
     if key.ndim != 1 or key.dtype.kind not in "iub":
         raise IndexError(

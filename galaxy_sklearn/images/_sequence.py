@@ -221,7 +221,8 @@ class ImageSequence(Constructors):
         ImageReadError
             If an image cannot be read and `on_error` is not "blank".
         ValueError
-            If an image has another shape or pixel type than the first.
+            If an image has another shape or kind of pixels (uint8 or float) than the first, or
+            values that its type cannot hold.
         """
         images = self._stored()
         rows = images.kept_ if rows is None else select_rows(images, rows)
@@ -421,12 +422,21 @@ class ImageSequence(Constructors):
             pixels[k] = 0
             return failure
         if image.shape != pixels.shape[1:] or image.dtype.kind != pixels.dtype.kind:
+            same = image.shape == pixels.shape[1:]
             raise ValueError(
                 f"ImageSequence holds images of different kinds: row {row} "
                 f"({self.source.name(row)!r}) is {image.dtype} of shape {image.shape}, expected "
-                f"{pixels.dtype} of shape {pixels.shape[1:]} like the first; crop or resize first."
+                f"{pixels.dtype} of shape {pixels.shape[1:]} like the first; "
+                f"{'scale pixels alike' if same else 'crop or resize'} first."
             )
-        pixels[k] = image
+        try:
+            with np.errstate(over="raise"):
+                pixels[k] = image
+        except FloatingPointError as error:
+            raise ValueError(
+                f"ImageSequence holds images of {pixels.dtype}, like the first; row {row} "
+                f"({self.source.name(row)!r}) is {image.dtype}, with values too large for that."
+            ) from error
         return None
 
     def _try(self, row):

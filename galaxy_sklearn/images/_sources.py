@@ -210,9 +210,12 @@ class ZipSource:
         self.mode = mode
         self.hdu = hdu
         self._open = _PerProcess(open_zip, self.file)
+        if isinstance(members, str):
+            raise TypeError(f"members is a list of names; got the single name {members!r}.")
+        with open_zip(self.file) as archive:
+            names = archive.namelist()
         if members is None:
-            with open_zip(self.file) as archive:
-                members = [name for name in archive.namelist() if _is_image_member(name)]
+            members = [name for name in names if _is_image_member(name)]
         self.members = list(members)
 
     def __len__(self):

@@ -185,15 +185,21 @@ class _Finite:
 
 
 def blocks(name, images):
-    """Yield `images`, array or sequence, in equal parts of bounded size, finite and contiguous."""
+    """Yield `images`, array or sequence, in parts of bounded size, finite and contiguous.
+
+    Blanks in place of images that could not be read are left out.
+    """
     size = max(1, _BLOCK_VALUES // int(np.prod(images.shape[1:])))
     if is_image_sequence(images):
         if images.on_error == "blank":
             images = images.map(_Finite())
         start = 0
         for batch in images.batches(size):
-            require_finite(name, batch, range(start, start + len(batch)), images)
-            yield batch
+            rows = range(start, start + len(batch))
+            require_finite(name, batch, rows, images)
+            kept = ~images[rows].unreadable_
+            if kept.any():
+                yield batch if kept.all() else batch[kept]
             start += len(batch)
     else:
         for start in range(0, len(images), size):

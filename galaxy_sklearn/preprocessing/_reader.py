@@ -1,10 +1,8 @@
 """Image files at the head of a Pipeline."""
 
 import os
-from collections.abc import Iterator, Set
 from numbers import Integral, Real
 
-import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
@@ -19,6 +17,7 @@ from galaxy_sklearn._validation import (
 )
 from galaxy_sklearn.exceptions import ImageReadError
 from galaxy_sklearn.images._decode import REDUCTIONS
+from galaxy_sklearn.images._paths import file_names
 from galaxy_sklearn.images._sequence import ImageSequence
 from galaxy_sklearn.images._sources import split_row_path
 from galaxy_sklearn.preprocessing._base import ImagesOutMixin
@@ -127,7 +126,7 @@ class ImageReader(ImagesOutMixin, BaseEstimator):
         ValueError
             If a row holds no file name, or images hold NaN or infinity.
         """
-        paths = _file_names(X)
+        paths = self._paths(X)
         if paths is None:
             validate_images(self, X, reset=True)
         else:
@@ -151,7 +150,7 @@ class ImageReader(ImagesOutMixin, BaseEstimator):
             A sequence for file names or a sequence; images in the layout they came in.
         """
         check_is_fitted(self)
-        paths = _file_names(X)
+        paths = self._paths(X)
         if paths is None:
             return self._pass_through(X)
         self._check_files(paths)
@@ -168,6 +167,14 @@ class ImageReader(ImagesOutMixin, BaseEstimator):
         )
         self.failed_ = images.failed_
         return images
+
+    @staticmethod
+    def _paths(X):
+        """Return the file names of `X`, or None if it holds images."""
+        paths = file_names("ImageReader", X)
+        if paths == []:
+            raise ValueError("ImageReader needs at least one file name or image; X is empty.")
+        return paths
 
     def _pass_through(self, X):
         fitted_on_images = hasattr(self, "image_shape_")
@@ -196,48 +203,3 @@ def _exists(path):
     path = os.fspath(path)
     row = split_row_path(path) if "::" in path else None
     return os.path.isfile(path if row is None else row[0])
-
-
-_NAME = str | bytes | os.PathLike
-
-
-def _file_names(X):
-    """Return the file names of `X` as a list, or None if X holds no text."""
-    if is_image_sequence(X):
-        return None
-    if isinstance(X, _NAME):
-        raise ValueError(
-            f"ImageReader takes a list or column of file names; got the single name {X!r}."
-        )
-    if isinstance(X, Set | Iterator | dict) and not hasattr(X, "shape"):
-        raise TypeError(
-            f"ImageReader takes a list or column of file names, in order; got a {type(X).__name__}."
-        )
-    if hasattr(X, "to_numpy"):
-        X = X.to_numpy()
-    if isinstance(X, list | tuple | np.ndarray) and len(X) == 0:
-        raise ValueError("ImageReader needs at least one file name or image; X is empty.")
-    if isinstance(X, list | tuple) and not any(isinstance(one, _NAME) for one in X):
-        if not X or not isinstance(X[0], list | tuple | np.ndarray) or len(X[0]) != 1:
-            return None
-        X = np.array(X, dtype=object)
-    if isinstance(X, np.ndarray):
-        if X.dtype.kind not in "OSUT" or X.ndim > 2:
-            return None
-        names = X.astype(object).ravel().tolist()
-        if not any(isinstance(one, _NAME) for one in names):
-            return None
-        if X.ndim == 2 and X.shape[1] != 1:
-            raise ValueError(
-                f"ImageReader takes one column of file names; got {X.shape[1]} columns."
-            )
-    elif isinstance(X, list | tuple):
-        names = list(X)
-    else:
-        return None
-    for row, name in enumerate(names):
-        if not isinstance(name, _NAME) or not os.fspath(name):
-            raise ValueError(
-                f"ImageReader takes a file name in every row; row {row} holds {name!r}."
-            )
-    return [os.fsdecode(name) if isinstance(name, bytes) else name for name in names]

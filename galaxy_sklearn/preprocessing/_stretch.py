@@ -106,7 +106,7 @@ class AsinhStretch(ImageTransformer):
     def _noise_of(self, intensity):
         deviation = np.abs(intensity - np.median(intensity))
         noise = _MAD_TO_SIGMA * np.median(deviation)
-        return max(noise, 1e-3 * (self.white_ - self.black))  # an empty sky has no noise
+        return noise or 1e-3 * (self.white_ - self.black)  # an empty sky has no noise
 
     def transform_images(self, images):
         """Return the stretched images.
