@@ -11,10 +11,13 @@ from shapes import make_shapes
 
 from galaxy_sklearn import GalaxyClassifier
 from galaxy_sklearn.augmentation import (
+    ColourJitter,
     GalaxyAugmentation,
     MultiScaleCrop,
     RotatedViews,
+    RotateZoomContrast,
     ScaleJitterCrop,
+    StrongAugmentation,
     View,
     prediction_views,
 )
@@ -156,7 +159,19 @@ def test_the_views_of_the_challenge_s_winner():
             RotatedViews(**wrong)
 
 
-@pytest.mark.parametrize("sizes", [220, "220", [], [180, 0], [180, -200], None])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"n_angles": 2.5}, {"n_angles": "a"}, {"fields": (1, math.nan)}, {"fields": [math.inf]}],
+)
+def test_angles_are_counted_and_fields_finite(wrong):
+    with pytest.raises(ValueError, match="RotatedViews needs at least one angle and positive"):
+        RotatedViews(**wrong)
+    views = RotatedViews(np.int64(3), fields=np.array([0.9, 1], np.float32), mirror=False).views()
+    assert len(views) == 6
+    assert {type(view.scale) for view in views} == {float}
+
+
+@pytest.mark.parametrize("sizes", [220, "220", [], [180, 0], [180, -200], None, [math.nan]])
 def test_crops_have_positive_sizes(sizes):
     with pytest.raises(
         ValueError, match=r"MultiScaleCrop needs positive sizes such as \[180, 200\]"
@@ -164,9 +179,9 @@ def test_crops_have_positive_sizes(sizes):
         MultiScaleCrop(sizes)
 
 
-@pytest.mark.parametrize("central", [0, -0.8, 1.5])
+@pytest.mark.parametrize("central", [0, -0.8, 1.5, math.nan, "a"])
 def test_a_part_of_a_crop_is_no_more_than_the_crop(central):
-    with pytest.raises(ValueError, match=f"above 0 and at most 1; got {central}"):
+    with pytest.raises(ValueError, match=f"above 0 and at most 1; got {central!r}"):
         MultiScaleCrop([180], central=central)
     assert MultiScaleCrop(np.array([180]), central=1).scales(180, 1.0) == [1]
 
@@ -189,10 +204,75 @@ def test_a_random_crop_is_no_larger_than_what_it_is_of(resize, crop):
     assert ScaleJitterCrop(resize=64, crop=64).crop == 64
 
 
-@pytest.mark.parametrize("tta", ["d8", ["d4", "x"], [0.0], [-1], [True]])
+@pytest.mark.parametrize(
+    ("tta", "fields"),
+    [
+        (np.float32(0.5), [0.5]),
+        (np.float64(0.9), [0.9]),
+        (np.int64(1), [1.0]),
+        (np.array([1, 2]), [1.0, 2.0]),
+        ([np.float32(0.5), 2], [0.5, 2.0]),
+    ],
+    ids=repr,
+)
+def test_numbers_of_any_type_are_fields(tta, fields):
+    assert prediction_views(tta) == [View(field) for field in fields]
+
+
+@pytest.mark.parametrize(
+    "tta",
+    ["d8", ["d4", "x"], [0.0], [-1], [True], [math.nan], math.inf, ["d4", math.nan], object()],
+    ids=repr,
+)
 def test_other_views_are_refused(tta):
     with pytest.raises(ValueError, match='tta must be None, "d4", positive fields'):
         prediction_views(tta)
+
+
+@pytest.mark.parametrize(
+    ("kind", "params", "message"),
+    [
+        (GalaxyAugmentation, {"zoom": 0.9}, "zoom to be two rising numbers.*; got 0.9"),
+        (GalaxyAugmentation, {"zoom": (0, 0)}, r"zoom to be two rising .*; got \(0, 0\)"),
+        (GalaxyAugmentation, {"zoom": (1.3, 0.7)}, r"zoom to be two .*; got \(1.3, 0.7\)"),
+        (GalaxyAugmentation, {"zoom": {0.7, 1.3}}, "zoom to be two rising numbers"),
+        (GalaxyAugmentation, {"fill": "wrap"}, "fill to be one of .*zeros; got 'wrap'"),
+        (GalaxyAugmentation, {"shift": -1}, "shift to be a float .*; got -1"),
+        (GalaxyAugmentation, {"contrast": None}, "contrast to be a float .*; got None"),
+        (StrongAugmentation, {"zoom": 1}, "zoom to be two rising numbers.*; got 1"),
+        (StrongAugmentation, {"blur": 5}, r"blur to be .* \[0.0, 1.0\]; got 5"),
+        (StrongAugmentation, {"blank": -1}, r"blank to be .* \[0.0, 1.0\]; got -1"),
+        (StrongAugmentation, {"noise": math.inf}, "noise to be a float .*; got inf"),
+        (RotateZoomContrast, {"zoom": 1.2}, "zoom to be two rising numbers.*; got 1.2"),
+        (RotateZoomContrast, {"contrast": "ab"}, "contrast to be two rising .*; got 'ab'"),
+        (ColourJitter, {"contrast": 1.2}, "contrast to be two rising numbers.*; got 1.2"),
+        (ColourJitter, {"hue": "red"}, "hue to be a float .*; got 'red'"),
+        (ScaleJitterCrop, {"contrast": 1.2}, "contrast to be two rising numbers.*; got 1.2"),
+        (ScaleJitterCrop, {"brightness": -1}, "brightness to be a float .*; got -1"),
+    ],
+)
+def test_parameters_are_checked_before_training_begins(kind, params, message):
+    with pytest.raises(ValueError, match=f"{kind.__name__} needs {message}"):
+        kind(**params)
+
+
+def test_nothing_to_vary_is_a_range_too():
+    still = {"shift": 0, "contrast": 0.0, "colour": np.float32(0)}
+    assert StrongAugmentation(zoom=[1, 1], blur=0, noise=0, blank=1, **still).zoom == [1, 1]
+    assert RotateZoomContrast(zoom=np.array([0.8, 1.2])).zoom[1] == 1.2
+    assert ColourJitter(contrast=(1.0, 1.0), saturation=(0, 0)).saturation == (0, 0)
+
+
+def test_colour_jitters_are_equal_by_their_values(images):
+    jitter = ColourJitter(brightness=0.1, contrast=(0.5, 1.5), hue=0.2)
+    assert repr(jitter) == (
+        "ColourJitter(brightness=0.1, contrast=(0.5, 1.5), saturation=(1.0, 1.0), hue=0.2)"
+    )
+    again = ColourJitter(**vars(jitter))
+    assert again == jitter
+    assert ColourJitter() != jitter
+    seen = [one(images, torch.Generator().manual_seed(1)) for one in (jitter, again)]
+    assert torch.equal(*seen)
 
 
 @pytest.mark.parametrize("mirror", [False, True])

@@ -13,8 +13,9 @@ from PIL import Image
 from sklearn.dummy import DummyClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils.multiclass import type_of_target
 
-from galaxy_sklearn.datasets import load_catalog, load_image_folder
+from galaxy_sklearn.datasets import is_image_file, load_catalog, load_image_folder
 from galaxy_sklearn.images._decode import IMAGE_SUFFIXES
 from galaxy_sklearn.preprocessing import ImageReader
 
@@ -178,6 +179,55 @@ def test_whole_labels_stay_whole_beside_an_empty_cell(folder, on_unlabelled):
     assert (bunch.target.dtype.kind == "i") == (on_unlabelled == "drop")
 
 
+@pytest.mark.parametrize(
+    ("labels", "kind"),
+    [
+        (pd.Series([True, False, None], dtype=object), "b"),
+        (pd.Series([4, 2, None], dtype=object), "i"),
+        (pd.Categorical([4, 2, None]), "i"),
+        (pd.Categorical([4, 2, 4]), "i"),
+        (pd.Categorical([True, False, None]), "b"),
+        (pd.Categorical(["Sb", "E", None]), "U"),
+        (["Sb", "E", None], "U"),
+    ],
+)
+def test_labels_are_of_a_type_that_classifiers_take(labels, kind):
+    frame = pd.DataFrame({"file": ["a.jpg", "b.jpg", "c.jpg"], "type": labels})
+    names = {"file_column": "file", "label_column": "type", "on_missing": "keep"}
+    bunch = load_catalog(frame, **names)
+    assert bunch.target.tolist() == [label for label in labels if pd.notna(label)]
+    assert bunch.target.dtype.kind == kind
+    assert bunch.target_names.tolist() == sorted(set(bunch.target.tolist()))
+    assert type_of_target(bunch.target) == "binary"
+    kept = load_catalog(frame, on_unlabelled="keep", **names).target
+    assert kept.tolist() == [label if pd.notna(label) else None for label in labels]
+
+
+def test_truths_of_a_file_with_an_empty_cell_can_be_learned(tmp_path):
+    (tmp_path / "t.csv").write_text("file,barred\na.jpg,True\nb.jpg,False\nc.jpg,\n")
+    X, y = load_catalog(
+        tmp_path / "t.csv",
+        file_column="file",
+        label_column="barred",
+        on_missing="keep",
+        return_X_y=True,
+    )
+    assert DummyClassifier().fit(X[:, None], y).classes_.tolist() == [False, True]
+
+
+@pytest.mark.parametrize("on_unlabelled", ["drop", "keep"])
+def test_labels_without_an_order_are_refused(on_unlabelled):
+    frame = pd.DataFrame({"file": ["a", "b", "c"], "type": ["Sb", 2, None]})
+    with pytest.raises(ValueError, match="labels in 'type' have no order; .* types int, str"):
+        load_catalog(
+            frame,
+            file_column="file",
+            label_column="type",
+            on_missing="keep",
+            on_unlabelled=on_unlabelled,
+        )
+
+
 def test_labels_with_a_fraction_stay_floats(folder):
     frame = pd.DataFrame({"file": ["spiral/1.jpg", "round/3.jpg", "x"], "T": [3.5, -5, np.nan]})
     bunch = load_catalog(frame, image_dir=folder, file_column="file", label_column="T")
@@ -276,6 +326,23 @@ def test_unreadable_tables_are_named(tmp_path):
             load_catalog(tmp_path / name, id_column="id")
     with pytest.raises(ValueError, match="the table has no row\\."):
         load_catalog(pd.DataFrame({"id": []}), id_column="id")
+
+
+def test_broken_compressed_tables_are_named(tmp_path):
+    whole = gzip.compress(b"id\n" + b"".join(b"%d\n" % n for n in range(3000)), mtime=0)
+    spoilt = whole[:100] + bytes(100) + whole[200:]
+    broken = {"cut.csv.gz": whole[:-200], "spoilt.csv.gz": spoilt, "cut.csv.zip": b"PK"}
+    for name, content in broken.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ValueError, match=f"cannot read .*{name}' as a table"):
+            load_catalog(tmp_path / name, id_column="id")
+
+
+def test_names_of_images_are_told_from_others(tmp_path):
+    assert is_image_file("a/b.PNG")
+    assert is_image_file(tmp_path / "b.fits.gz")
+    assert not is_image_file("a/.b.png")
+    assert not is_image_file("a.png/b.txt")
 
 
 @pytest.mark.parametrize("name", ["plain", "with space", "ünï", "a.b.c", "a'b"])

@@ -116,6 +116,21 @@ def test_components_of_other_bands_are_refused():
 
 
 @pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"zoom": 0}, r"zoom to be a float in the range \(0.0, inf\); got 0"),
+        ({"zoom": -1}, "zoom to be .*; got -1"),
+        ({"frame": 0}, "frame to be .*; got 0"),
+        ({"shift": -1}, r"shift to be a float in the range \[0.0, inf\); got -1"),
+        ({"colour": None}, "colour to be .*; got None"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused_at_once(params, message):
+    with pytest.raises(ValueError, match=f"DielemanAugmentation needs {message}"):
+        DielemanAugmentation(**params)
+
+
+@pytest.mark.parametrize(
     "augmentation", [GalaxyAugmentation(), DielemanAugmentation(), SurveyDegradation()], ids=repr
 )
 def test_views_keep_the_precision_of_the_images(augmentation):
@@ -242,6 +257,32 @@ def test_a_blur_of_nothing_changes_nothing():
 def test_nothing_becomes_nearer_sharper_or_cleaner(params, message):
     with pytest.raises(ValueError, match=message):
         SurveyDegradation(**params)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"new_redshift": (0.25, 0.08)}, r"new_redshift .* two rising .*got \(0.25, 0.08\)"),
+        ({"resolution": (1.5, 1.0)}, r"resolution .* two rising numbers.*got \(1.5, 1.0\)"),
+        ({"signal_to_noise": (1.0, 0.5)}, r"signal_to_noise .* rising .*got \(1.0, 0.5\)"),
+        ({"new_redshift": 0.2}, "new_redshift to be two rising numbers.*got 0.2"),
+        ({"resolution": (1, np.nan)}, r"resolution to be two rising numbers.*got \(1, nan\)"),
+        ({"psf": -1}, r"psf to be a float in the range \[0.0, inf\); got -1"),
+        ({"share": 2}, r"share to be a float in the range \[0.0, 1.0\]; got 2"),
+        ({"share": -1}, r"share to be a float in the range \[0.0, 1.0\]; got -1"),
+        ({"redshift": "near"}, "redshift to be a float in the range .*; got 'near'"),
+    ],
+)
+def test_ranges_rise_and_shares_are_shares(params, message):
+    with pytest.raises(ValueError, match=f"SurveyDegradation needs {message}"):
+        SurveyDegradation(**params)
+
+
+@pytest.mark.parametrize("params", [{"psf": 0}, {"share": 0}, {"share": 1}])
+def test_the_ends_of_the_ranges_are_allowed(params):
+    images = gaussian(16, 2.0)
+    views = SurveyDegradation(**params)(images, (12, 12), field=0.75, generator=generator())
+    assert torch.isfinite(views).all()
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ import math
 
 import torch
 
+from galaxy_sklearn._validation import POSITIVE
+from galaxy_sklearn.augmentation._checks import check_numbers
 from galaxy_sklearn.augmentation._warp import warp
 
 # The first principal component of the challenge's colours times its eigenvalue, as released.
@@ -53,6 +55,11 @@ class DielemanAugmentation:
         What a deviation of 1 adds to the bands. The default is that of the released code, for red,
         green and blue in [0, 1]. None takes all of each training batch, see `colour_components`.
 
+    Raises
+    ------
+    ValueError
+        If `zoom` or `frame` is no number above 0, or `shift` or `colour` none of at least 0.
+
     References
     ----------
     Dieleman, Willett & Dambre (2015), MNRAS 450, 1441, section 6.3, and their released code, which
@@ -60,6 +67,8 @@ class DielemanAugmentation:
     """
 
     def __init__(self, *, zoom=1.3, shift=4.0, frame=424.0, colour=0.5, components=_COLOUR):
+        check_numbers(self, POSITIVE, zoom=zoom, frame=frame)
+        check_numbers(self, shift=shift, colour=colour)
         self.zoom = zoom
         self.shift = shift
         self.frame = frame

@@ -4,7 +4,11 @@ import math
 
 import torch
 
+from galaxy_sklearn._validation import POSITIVE
+from galaxy_sklearn.augmentation._checks import check_numbers, check_ranges
 from galaxy_sklearn.augmentation._warp import warp
+
+_FILLS = ("reflection", "border", "zeros")
 
 
 class GalaxyAugmentation:
@@ -16,7 +20,7 @@ class GalaxyAugmentation:
     Parameters
     ----------
     zoom : tuple of float, default=(0.75, 1.3)
-        Range of the field seen, relative to the field that prediction sees.
+        Range of the field seen, relative to the field that prediction sees; above 0.
     rotate : bool, default=True
         Rotate by any angle.
     mirror : bool, default=True
@@ -30,6 +34,12 @@ class GalaxyAugmentation:
         of the training set's standard deviation.
     fill : {"reflection", "border", "zeros"}, default="reflection"
         What lies outside the frame.
+
+    Raises
+    ------
+    ValueError
+        If `zoom` is not two rising numbers above 0, `shift`, `contrast` or `colour` is no number
+        of at least 0, or `fill` is unknown.
 
     References
     ----------
@@ -48,6 +58,12 @@ class GalaxyAugmentation:
         colour=0.1,
         fill="reflection",
     ):
+        check_ranges(self, POSITIVE, zoom=zoom)
+        check_numbers(self, shift=shift, contrast=contrast, colour=colour)
+        if not isinstance(fill, str) or fill not in _FILLS:
+            raise ValueError(
+                f"{type(self).__name__} needs fill to be one of {', '.join(_FILLS)}; got {fill!r}."
+            )
         self.zoom = zoom
         self.rotate = rotate
         self.mirror = mirror

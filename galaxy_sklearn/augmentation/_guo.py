@@ -4,6 +4,8 @@ import math
 
 import torch
 
+from galaxy_sklearn._validation import POSITIVE
+from galaxy_sklearn.augmentation._checks import check_ranges
 from galaxy_sklearn.augmentation._warp import warp
 from galaxy_sklearn.augmentation._zhu import ColourJitter
 
@@ -18,12 +20,19 @@ class RotateZoomContrast:
     contrast : tuple of float, default=(0.8, 1.2)
         Range of the factor on the distance to each band's mean. Not published.
 
+    Raises
+    ------
+    ValueError
+        If a range is not two rising numbers, of `zoom` above 0, of `contrast` at least 0.
+
     References
     ----------
     Guo, Hsu & Hu (2023): "random rotation, amplification and contrast", filled with 0.
     """
 
     def __init__(self, *, zoom=(0.8, 1.2), contrast=(0.8, 1.2)):
+        check_ranges(self, POSITIVE, zoom=zoom)
+        check_ranges(self, contrast=contrast)
         self.zoom = zoom
         self.contrast = contrast
 

@@ -3,6 +3,7 @@
 import torch
 from torch.nn import functional as F
 
+from galaxy_sklearn.augmentation._checks import SHARE, check_numbers
 from galaxy_sklearn.augmentation._galaxy import GalaxyAugmentation
 
 
@@ -14,11 +15,18 @@ class StrongAugmentation(GalaxyAugmentation):
     zoom, rotate, mirror, shift, contrast, colour, fill
         As in `GalaxyAugmentation`, with wider defaults.
     blur : float, default=0.5
-        Part of the images that are blurred by a mean over 3 x 3 pixels.
+        Part of the images that are blurred by a mean over 3 x 3 pixels, from 0 to 1.
     noise : float, default=0.3
         Largest deviation of the noise added to an image, in units of the training set's.
     blank : float, default=0.3
-        Largest side of the square set to the training mean, as a fraction of the image's.
+        Largest side of the square set to the training mean, as a fraction of the image's, from 0
+        to 1.
+
+    Raises
+    ------
+    ValueError
+        If `blur` or `blank` is no number from 0 to 1, `noise` no number of at least 0, or a
+        parameter of `GalaxyAugmentation` out of its range.
 
     References
     ----------
@@ -48,6 +56,8 @@ class StrongAugmentation(GalaxyAugmentation):
             colour=colour,
             fill=fill,
         )
+        check_numbers(self, SHARE, blur=blur, blank=blank)
+        check_numbers(self, noise=noise)
         self.blur = blur
         self.noise = noise
         self.blank = blank

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from galaxy_sklearn.augmentation._checks import SHARE, check_numbers, check_ranges
 from galaxy_sklearn.augmentation._warp import warp
 
 _MATTER = 0.3  # density of matter in a flat universe, in units of the critical one
@@ -98,12 +99,12 @@ class SurveyDegradation:
         Range of :math:`s`, at most 1.
     psf : float, default=0.015
         Width (FWHM) :math:`F` of the images' point spread function, as a fraction of the shorter
-        side.
+        side; at least 0.
     scaled : bool, default=True
         Frames are cut to their galaxy's size, as in Galaxy Zoo, so that a galaxy keeps its size in
         the frame; False shrinks it by :math:`q`.
     share : float, default=0.5
-        Part of the images that are degraded.
+        Part of the images that are degraded, from 0 to 1.
     augmentation : callable, default=None
         Random views taken of the degraded images, such as `GalaxyAugmentation`; None takes the
         view that prediction sees.
@@ -111,7 +112,8 @@ class SurveyDegradation:
     Raises
     ------
     ValueError
-        If galaxies would come nearer, or images become sharper or cleaner.
+        If a range is not two rising numbers, `psf` or `share` is out of range, galaxies would come
+        nearer, or images become sharper or cleaner.
 
     References
     ----------
@@ -131,6 +133,14 @@ class SurveyDegradation:
         share=0.5,
         augmentation=None,
     ):
+        check_numbers(self, redshift=redshift, psf=psf)
+        check_numbers(self, SHARE, share=share)
+        check_ranges(
+            self,
+            new_redshift=new_redshift,
+            resolution=resolution,
+            signal_to_noise=signal_to_noise,
+        )
         if not 0 < redshift <= min(new_redshift):
             raise ValueError(
                 f"SurveyDegradation needs 0 < redshift <= new_redshift; got {redshift} and "

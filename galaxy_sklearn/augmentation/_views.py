@@ -1,6 +1,7 @@
 """The views of a galaxy that prediction averages over."""
 
 import math
+from numbers import Integral, Real
 from typing import NamedTuple
 
 import torch
@@ -42,10 +43,15 @@ class View(NamedTuple):
         return torch.rot90(images, self.quarter_turns, (2, 3)) if self.quarter_turns else images
 
 
+def _is_positive(value):
+    """Tell whether a value is a positive, finite number."""
+    return isinstance(value, Real) and not isinstance(value, bool) and 0 < value < math.inf
+
+
 def _are_positive(values):
-    """Tell whether values are a sequence of positive numbers, of one at least."""
+    """Tell whether values are a sequence of positive, finite numbers, of one at least."""
     try:
-        return len(values) > 0 and min(values) > 0
+        return len(values) > 0 and all(map(_is_positive, values))
     except TypeError:
         return False
 
@@ -66,7 +72,7 @@ class MultiScaleCrop:
     Raises
     ------
     ValueError
-        If `sizes` is no sequence of positive numbers, or `central` is out of range.
+        If `sizes` is no sequence of positive, finite numbers, or `central` is out of range.
 
     References
     ----------
@@ -78,7 +84,7 @@ class MultiScaleCrop:
             raise ValueError(
                 f"MultiScaleCrop needs positive sizes such as [180, 200]; got {sizes!r}."
             )
-        if not 0 < central <= 1:
+        if not (isinstance(central, Real) and 0 < central <= 1):
             raise ValueError(
                 f"MultiScaleCrop needs central, the part seen, above 0 and at most 1; got "
                 f"{central!r}."
@@ -122,7 +128,8 @@ class RotatedViews:
     Raises
     ------
     ValueError
-        If there is no angle or no field, or a field is not positive.
+        If `n_angles` is no whole number of at least 1, there is no field, or a field is not
+        positive and finite.
 
     References
     ----------
@@ -137,7 +144,8 @@ class RotatedViews:
     """
 
     def __init__(self, n_angles=10, *, fields=(1.0,), mirror=True):
-        if n_angles < 1 or not _are_positive(fields):
+        counted = isinstance(n_angles, Integral) and n_angles >= 1
+        if not counted or not _are_positive(fields):
             raise ValueError(
                 f"RotatedViews needs at least one angle and positive fields; got {n_angles!r} and "
                 f"{fields!r}."
@@ -167,6 +175,18 @@ class RotatedViews:
 _D4 = tuple((turns, mirror) for mirror in (False, True) for turns in range(4))
 
 
+def _entries(tta):
+    """Return the entries of `tta`, one that is no sequence as the only one."""
+    if tta is None:
+        return []
+    if isinstance(tta, str):
+        return [tta]
+    try:
+        return list(tta)
+    except TypeError:
+        return [tta]
+
+
 def prediction_views(tta, *, side=None, field=1.0):
     """Return the views that `tta` asks for.
 
@@ -188,23 +208,21 @@ def prediction_views(tta, *, side=None, field=1.0):
     Raises
     ------
     ValueError
-        If an entry is neither ``"d4"`` nor a positive number.
+        If an entry is neither ``"d4"`` nor a positive, finite number.
     """
     if isinstance(tta, RotatedViews):
         return tta.views()
     if isinstance(tta, MultiScaleCrop):
         tta = tta.scales(side, field) if side else None
-    entries = [] if tta is None else [tta] if isinstance(tta, str | float | int) else list(tta)
+    entries = _entries(tta)
     scales = [entry for entry in entries if not isinstance(entry, str)]
-    if any(entry != "d4" for entry in entries if isinstance(entry, str)) or any(
-        isinstance(scale, bool) or not isinstance(scale, float | int) or scale <= 0
-        for scale in scales
-    ):
+    named = [entry for entry in entries if isinstance(entry, str)]
+    if any(name != "d4" for name in named) or not all(map(_is_positive, scales)):
         raise ValueError(
             f'tta must be None, "d4", positive fields of view such as [0.9, 1.1], both in one '
             f"list, a MultiScaleCrop or RotatedViews. Got {tta!r} instead."
         )
-    symmetries = _D4 if "d4" in entries else _D4[:1]
+    symmetries = _D4 if named else _D4[:1]
     return [View(float(s), turns, mirror) for s in scales or [1.0] for turns, mirror in symmetries]
 
 

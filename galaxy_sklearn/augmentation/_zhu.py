@@ -5,6 +5,7 @@ from numbers import Integral
 
 import torch
 
+from galaxy_sklearn.augmentation._checks import check_numbers, check_ranges
 from galaxy_sklearn.augmentation._warp import warp
 
 _GREY = (0.299, 0.587, 0.114)  # of red, green and blue (ITU-R BT.601)
@@ -56,13 +57,30 @@ class ColourJitter:
         Range of the factor on the distance to grey.
     hue : float, default=0.0
         Largest turn of the hue, either way, in full turns.
+
+    Raises
+    ------
+    ValueError
+        If `brightness` or `hue` is no number of at least 0, or `contrast` or `saturation` not two
+        rising ones.
     """
 
     def __init__(self, *, brightness=0.0, contrast=(1.0, 1.0), saturation=(1.0, 1.0), hue=0.0):
+        check_numbers(self, brightness=brightness, hue=hue)
+        check_ranges(self, contrast=contrast, saturation=saturation)
         self.brightness = brightness
         self.contrast = contrast
         self.saturation = saturation
         self.hue = hue
+
+    def __repr__(self):
+        values = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
+        return f"ColourJitter({values})"
+
+    def __eq__(self, other):
+        return type(other) is type(self) and vars(other) == vars(self)
+
+    __hash__ = None
 
     def __call__(self, images, generator):
         """Return jittered images of the same shape, each drawn from `generator`."""
@@ -110,7 +128,9 @@ class ScaleJitterCrop:
     Raises
     ------
     ValueError
-        If `sizes`, or `crop` and `resize`, are no two positive whole numbers, the smaller first.
+        If `sizes`, or `crop` and `resize`, are no two positive whole numbers, the smaller first,
+        `brightness` or `hue` is no number of at least 0, or `contrast` or `saturation` not two
+        rising ones.
 
     References
     ----------
@@ -139,6 +159,8 @@ class ScaleJitterCrop:
                 f"ScaleJitterCrop needs a crop of 1 to resize={resize!r} whole pixels; got "
                 f"crop={crop!r}."
             )
+        check_numbers(self, brightness=brightness, hue=hue)
+        check_ranges(self, contrast=contrast, saturation=saturation)
         self.sizes = sizes
         self.resize = resize
         self.crop = crop

@@ -154,6 +154,11 @@ def fetch_efigi(
     found = {path.stem: str(path) for path in sorted(folder.rglob("png/*.png"))}
     frame = _read_attributes(folder)
     frame = frame[frame["PGCname"].isin(list(found))].reset_index(drop=True)
+    if frame.empty:
+        raise ValueError(
+            f"fetch_efigi: no png/ image of {images} is in the table of {tables}; delete the "
+            f"folder {folder}, so that the next call fetches both again."
+        )
     frame["hubble8"] = hubble_types(frame["T"], frame["Bar_Length"])
     target = frame["T"].to_numpy(dtype=np.int64)
     return as_bunch(

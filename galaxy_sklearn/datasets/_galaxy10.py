@@ -54,22 +54,42 @@ The class numbers mean other things than those of Galaxy10 DECaLS."""
 _COLUMNS = ("ans", "ra", "dec", "redshift", "pxscale")
 
 
-def _read_columns(file):
+def _read_columns(file, n_classes):
     h5py = import_optional("h5py", extra="io", feature="Reading Galaxy10")
     try:
         with h5py.File(file, "r") as table:
+            n_images = len(table["images"]) if "images" in table else 0
             columns = {name: table[name][:] for name in _COLUMNS if name in table}
     except OSError as error:
         if type(error) is not OSError:  # permission, a lock
             raise
         raise ValueError(f"{file} is not a readable HDF5 file{discard(file)}") from error
+    fault = _fault(columns, n_images, n_classes)
+    if fault:
+        raise ValueError(f"{file} {fault}{discard(file)}")
     return pd.DataFrame(columns).rename(columns={"ans": "target"}).astype({"target": np.int64})
 
 
+def _fault(columns, n_images, n_classes):
+    """Return what is wrong with the contents of a file, or None."""
+    if n_images == 0:
+        return "has no 'images'"
+    if "ans" not in columns:
+        return "has no labels 'ans'"
+    for name, values in columns.items():
+        if len(values) != n_images:
+            return f"has {n_images} images and {len(values)} values of {name!r}"
+    labels = columns["ans"]
+    whole = labels.ndim == 1 and labels.dtype.kind in "iu"
+    if not (whole and labels.min() >= 0 and labels.max() < n_classes):
+        return f"has labels 'ans' that are no whole numbers from 0 to {n_classes - 1}"
+    return None
+
+
 def _galaxy10(file, names, description, *, return_X_y, as_frame):
-    frame = _read_columns(file)
+    frame = _read_columns(file, len(names))
     frame["class"] = np.asarray(names)[frame["target"]]
-    more = {"groups": sky_groups(frame["ra"], frame["dec"])} if "ra" in frame else {}
+    more = {"groups": sky_groups(frame["ra"], frame["dec"])} if {"ra", "dec"} <= set(frame) else {}
     return as_bunch(
         ImageSequence.from_hdf5(file, "images"),
         frame["target"].to_numpy(),

@@ -59,13 +59,59 @@ def _read_table(file, needed, **options):
         raise
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise ValueError(f"{file} is not a readable table{discard(file)}") from error
+    fault = _fault(table, needed)
+    if fault:
+        raise ValueError(f"fetch_galaxy_zoo_2: the table {file} {fault}{discard(file)}")
+    return table.rename(columns={"dr7objid": "objid"})
+
+
+def _fault(table, needed):
+    """Return what keeps a table from being joined by its identifiers, or None."""
+    if {"objid", "dr7objid"} <= set(table):
+        return "has both a column 'objid' and a column 'dr7objid'"
     table = table.rename(columns={"dr7objid": "objid"})
     missing = [name for name in needed if name not in table]
     if missing:
+        return f"has no column {missing[0]!r}"
+    for name in ("objid", "asset_id"):
+        if name in needed and not pd.api.types.is_integer_dtype(table[name]):
+            return f"needs whole numbers in the column {name!r}; got {table[name].dtype}"
+    return None
+
+
+def _labelled_images(images, mapping, labels, *, own, everything):
+    """Return the table of the images that have a class, with their votes.
+
+    Parameters
+    ----------
+    images, mapping, labels : path-like
+        The archive, the table of its images, and that of votes.
+    own : bool
+        The last is the user's own, so that each galaxy has to be in it once.
+    everything : bool
+        Keep all columns of it.
+
+    Raises
+    ------
+    ValueError
+        If a file is not the one expected, or no image has a class.
+    """
+    frame = _image_members(images).merge(_read_table(mapping, ("asset_id", "objid")), on="asset_id")
+    votes = _read_votes(labels, everything=everything)
+    again = votes["objid"].duplicated()
+    if own and again.any():
         raise ValueError(
-            f"fetch_galaxy_zoo_2: the table {file} has no column {missing[0]!r}{discard(file)}"
+            f"fetch_galaxy_zoo_2: the table {labels} has objid {votes['objid'][again].iloc[0]} "
+            f"more than once."
         )
-    return table
+    joined = frame.merge(votes, on="objid", suffixes=("", "_votes"))
+    joined = joined[joined["gz2_class"].notna()].reset_index(drop=True)
+    if joined.empty:
+        raise ValueError(
+            f"fetch_galaxy_zoo_2: the table {labels} has no gz2_class for any of the "
+            f"{len(frame)} images of {images} that are in {mapping}."
+        )
+    return joined
 
 
 def fetch_galaxy_zoo_2(
@@ -94,7 +140,7 @@ def fetch_galaxy_zoo_2(
         Make `target` a Series, and fill `frame`. The images stay an `ImageSequence`.
     labels : path-like, default=None
         CSV or Parquet table to be used in place of that of Hart et al. (2016), with the columns
-        ``dr7objid`` or ``objid`` and ``gz2_class``.
+        ``dr7objid`` or ``objid``, whole numbers, each once, and ``gz2_class``.
     n_retries : int, default=3
         How often a failed download is tried again at each address; what came is continued.
     delay : float, default=1.0
@@ -116,7 +162,8 @@ def fetch_galaxy_zoo_2(
     OSError
         If the data are missing and may not be downloaded, or the download fails.
     ValueError
-        If a file is not the one expected.
+        If a file is not the one expected, or `labels` names a galaxy twice or none that has an
+        image.
 
     Notes
     -----
@@ -137,13 +184,10 @@ def fetch_galaxy_zoo_2(
     images, mapping = (
         fetch(key, data_home, "galaxy_zoo_2", options) for key in ("gz2_images", "gz2_mapping")
     )
-    if labels is None:
+    own = labels is not None
+    if not own:
         labels = fetch("gz2_labels", data_home, "galaxy_zoo_2", options)
-    frame = _image_members(images).merge(_read_table(mapping, ("asset_id", "objid")), on="asset_id")
-    frame = frame.merge(
-        _read_votes(labels, everything=as_frame), on="objid", suffixes=("", "_votes")
-    )
-    frame = frame[frame["gz2_class"].notna()].reset_index(drop=True)
+    frame = _labelled_images(images, mapping, labels, own=own, everything=as_frame)
     target = frame["gz2_class"].to_numpy(dtype=str)
     more = {"groups": sky_groups(frame["ra"], frame["dec"])} if "ra" in frame else {}
     return as_bunch(

@@ -1,6 +1,8 @@
 """The user's own images: a folder a class, or a table of files and labels."""
 
 import warnings
+import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,24 @@ _NAMED = 5  # rows that a message names
 
 
 def is_image_file(path):
-    """Tell whether a file's name ends as an image's does, in any letter case."""
+    """Tell whether a file's name ends as an image's does, in any letter case.
+
+    Parameters
+    ----------
+    path : path-like
+        Nothing need be there. Names that begin with a dot are hidden, and no image's.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> from galaxy_sklearn.datasets import is_image_file
+    >>> is_image_file("galaxies/m51.FITS"), is_image_file("galaxies/notes.txt")
+    (True, False)
+    """
+    path = Path(path)
     return path.name.lower().endswith(IMAGE_SUFFIXES) and not path.name.startswith(".")
 
 
@@ -117,7 +136,7 @@ def _read_table(table, text_column):
             "Reading Parquet needs the package 'pyarrow', which is not installed: pip install "
             '"galaxy_sklearn[io]".'
         ) from error
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
         raise ValueError(f"load_catalog cannot read {str(path)!r} as a table: {error}") from error
 
 
@@ -243,8 +262,9 @@ def load_catalog(
     ------
     ValueError
         If the table can't be read or a column is missing, not one of `file_column` and
-        `id_column` is given, a name is empty, no row is left, or files are missing (the first
-        are named with their rows).
+        `id_column` is given, a name is empty, no row is left, labels are of kinds that have no
+        order such as text and numbers, or files are missing (the first are named with their
+        rows).
     """
     for name, value, known in (
         ("on_missing", on_missing, ("raise", "drop", "keep")),
@@ -294,7 +314,7 @@ def _stripped(labels):
 
 
 def _labels(frame, whole, name):
-    """Return labels as an array: numbers as they are, the rest as objects, None where empty.
+    """Return labels as an array: of the one kind that all have, else objects, None where empty.
 
     An empty cell in `whole`, the table before rows were left out, makes pandas read whole numbers
     as floats; they become integers again.
@@ -304,8 +324,31 @@ def _labels(frame, whole, name):
         column = column.astype("Int64")
     if column.notna().all() and column.dtype.kind in "biuf":
         return column.to_numpy()
-    labels = column.astype(object).where(column.notna(), None)
-    return np.fromiter(map(_as_text, labels), object, len(labels))
+    known = column.notna().to_numpy()
+    labels = column.astype(object).where(known, None)
+    labels = np.fromiter(map(_as_text, labels), object, len(labels))
+    _require_order(labels[known], name)
+    return _of_one_kind(labels) if known.all() else labels
+
+
+def _require_order(labels, name):
+    try:
+        np.unique(labels)
+    except TypeError as error:
+        kinds = sorted({type(label).__name__ for label in labels})
+        raise ValueError(
+            f"load_catalog: the labels in {name!r} have no order; they are of the types "
+            f"{', '.join(kinds)}."
+        ) from error
+
+
+def _of_one_kind(labels):
+    """Return objects as an array of truths, whole numbers or texts if all are such."""
+    kinds = {np.dtype(type(label)).kind for label in labels}
+    if len(kinds) != 1 or not kinds <= set("biuU"):
+        return labels
+    plain = np.array(labels.tolist())
+    return plain if plain.dtype.kind in kinds else labels
 
 
 def _all_whole(numbers):

@@ -1,5 +1,6 @@
 """Galaxies made by a recipe whose parameters are known."""
 
+from collections.abc import Iterable
 from numbers import Integral, Real
 
 import cv2
@@ -107,6 +108,11 @@ def _class_names(classes):
             )
         return CLASS_SETS[classes]
     known = [name for names in CLASS_SETS.values() for name in names]
+    if not isinstance(classes, Iterable):
+        raise ValueError(
+            f"make_galaxies takes as classes one of the sets {', '.join(CLASS_SETS)} or a sequence "
+            f"of class names; got {classes!r}."
+        )
     names = list(classes)
     unknown = [name for name in names if name not in known]
     if unknown or not names:
@@ -223,7 +229,8 @@ def make_galaxies(
     Raises
     ------
     ValueError
-        If a class is unknown or a parameter is out of range.
+        If `classes` is neither a set nor a sequence, a class is unknown, or a parameter is out of
+        range.
 
     Examples
     --------
