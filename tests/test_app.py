@@ -284,8 +284,22 @@ def test_predict_goes_on_where_it_was_stopped(model, folder, tmp_path, monkeypat
     assert len(table) == 90
 
     partial.write_text("another,table\n1,2\n")
+    before = partial.read_bytes()
+    assert main([*arguments, "--restart", "--device", "nodevice"]) == 1
+    assert partial.read_bytes() == before
     assert main(arguments) == 1
     assert main([*arguments, "--restart"]) == 0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [("--network", "nonet"), ("--device", "nodevice"), ("--epochs", "0"), ("--resize", "0")],
+)
+def test_wrong_settings_are_found_before_anything_is_decoded(folder, tmp_path, capsys, wrong):
+    output = tmp_path / "model.joblib"
+    assert main(["train", str(folder), "--output", str(output), "--no-progress", *wrong]) == 1
+    assert "training on" not in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
 
 
 def dummy(path, labels):

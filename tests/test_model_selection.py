@@ -23,7 +23,9 @@ from sklearn.pipeline import make_pipeline
 
 from galaxy_sklearn import GalaxyClassifier, recipes
 from galaxy_sklearn.datasets import make_galaxies, sky_groups
+from galaxy_sklearn.decomposition import AutoencoderPretrainer, ContrastivePretrainer
 from galaxy_sklearn.exceptions import MissingDependencyError
+from galaxy_sklearn.generative import GalaxyGAN
 from galaxy_sklearn.model_selection import OptunaSearchCV, search_space
 from galaxy_sklearn.model_selection._spaces import _choices
 from galaxy_sklearn.neural_network import VoteFractionRegressor
@@ -256,6 +258,31 @@ def test_a_space_that_fails_leaves_no_trial_running():
     assert [trial.state for trial in study.trials] == [FAIL]
 
 
+@pytest.mark.parametrize("now", [[1.0, 3.0], FloatDistribution(0, 2)])
+@pytest.mark.parametrize("n_jobs", [1, 4])
+def test_a_study_of_another_space_is_refused(now, n_jobs):
+    study = optuna.create_study(direction="maximize")
+    search = OptunaSearchCV(Parabola(), {"x": [0.0, 0.25]}, n_trials=1, cv=2, study=study)
+    search.fit(ROWS, LABELS)
+    search.set_params(param_distributions={"x": now}, n_jobs=n_jobs)
+    with pytest.raises(ValueError, match="cannot go on with a study in which 'x' was drawn from"):
+        search.fit(ROWS, LABELS)
+    assert [trial.state for trial in study.trials] == [COMPLETE]
+
+
+def test_what_is_maximised_is_known_before_the_first_fit(monkeypatch):
+    scoring = ["accuracy", "precision"]
+    search = OptunaSearchCV(Parabola(), SPACE, n_trials=1, cv=2, refit=False, scoring=scoring)
+    monkeypatch.setattr(search, "_try", None)
+    with pytest.raises(ValueError, match="needs refit to name .* of .'accuracy', 'precision'."):
+        search.fit(ROWS, LABELS)
+
+
+def test_one_score_needs_no_name():
+    search = OptunaSearchCV(Parabola(), SPACE, n_trials=2, cv=2, refit="score", random_state=0)
+    assert search.fit(ROWS, LABELS).best_params_ == search.study_.best_params
+
+
 def test_no_trial_starts_after_the_timeout():
     search = OptunaSearchCV(
         Parabola(seconds=0.05), SPACE, n_trials=None, timeout=0.5, cv=2, random_state=0
@@ -346,6 +373,10 @@ def test_a_space_is_around_what_the_model_has():
     assert plain["learning_rate"] == FloatDistribution(0.02, 0.5, log=True)
     with pytest.raises(ValueError, match="no image network and no contrast step in Ridge"):
         search_space(Ridge())
+    with pytest.raises(TypeError, match="search_space takes an estimator; got 'a'"):
+        search_space("a")
+    for other in (AutoencoderPretrainer(), ContrastivePretrainer(), GalaxyGAN()):
+        assert "learning_rate" in search_space(other)
 
 
 NAMES = [name for name in recipes.available().index if name != "zhu2019_baseline"]

@@ -115,7 +115,17 @@ def _split(files, labels, options):
         ) from None
 
 
+def _rehearse(options, files, labels):
+    """Train one step on two images: wrong settings are found before all images are decoded."""
+    _, firsts = np.unique(labels, return_index=True)
+    rows = firsts[:2]
+    model = build_pipeline(options, None)
+    model[-1].set_params(max_steps=1, verbose=0)
+    model.fit(np.asarray(files)[rows], np.asarray(labels)[rows])
+
+
 def _fit_and_report(options, files, labels, cache):
+    _rehearse(options, files, labels)
     parts = _split(files, labels, options)
     train_files, test_files, train_labels, test_labels = parts
     print(f"training on {len(train_files)} images, {len(test_files)} held out", flush=True)

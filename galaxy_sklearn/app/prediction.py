@@ -21,6 +21,7 @@ from galaxy_sklearn.app.table import (
 from galaxy_sklearn.datasets import is_image_file
 from galaxy_sklearn.datasets._loaders import is_hidden
 from galaxy_sklearn.exceptions import ImageReadError, ImageReadWarning
+from galaxy_sklearn.neural_network._base import NetEstimator
 from galaxy_sklearn.preprocessing import ImageReader
 
 CHUNK = 512  # files between two writes
@@ -51,7 +52,7 @@ def list_images(names):
 def load_model(path, device, *, proba=False):
     """Return a saved Pipeline, set to a device; ValueError if it is none, or reads no files.
 
-    With `proba`, also if it gives no probabilities.
+    Also if there is no such device, and with `proba` if it gives no probabilities.
     """
     if not Path(path).is_file():
         raise ValueError(f"there is no model file {path!r}.")
@@ -67,6 +68,8 @@ def load_model(path, device, *, proba=False):
         known = step.get_params() if hasattr(step, "get_params") else {}
         chosen = {"device": device, "verbose": 0}
         step.set_params(**{name: value for name, value in chosen.items() if name in known})
+        if isinstance(step, NetEstimator):
+            step._device()  # before anything is written
     image_reader(model)
     if proba and not hasattr(model, "predict_proba"):
         raise ValueError(f"{path!r} ends in a step that gives no probabilities.")
@@ -133,7 +136,7 @@ def predict_files(model, files, output, *, model_file, threshold, restart, progr
             for start in range(done, len(files), CHUNK):
                 chunk = files[start : start + CHUNK]
                 rows = _rows(model, chunk, threshold, problems)
-                if start == 0:
+                if start == done:
                     _check_fit(rows, problems)
                 csv.writer(table).writerows(rows)
                 table.flush()

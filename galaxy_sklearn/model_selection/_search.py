@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 
 from galaxy_sklearn._optional import import_optional
 from galaxy_sklearn._validation import POSITIVE, POSITIVE_INT, BaseSearchCV, HasMethods
-from galaxy_sklearn.model_selection._spaces import asker, holds
+from galaxy_sklearn.model_selection._spaces import asker, holds, require_same_space
 
 
 class OptunaSearchCV(BaseSearchCV):
@@ -35,7 +35,8 @@ class OptunaSearchCV(BaseSearchCV):
         Seconds after which no further trial starts.
     study : optuna.study.Study or None, default=None
         A study that maximises one value, to go on with: one with a sampler of the user's choice,
-        or one in a database, which survives a kill and which several processes may share. Its best
+        or one in a database, which survives a kill and which several processes may share; but not
+        the folds of an outer cross-validation, whose test parts it would have seen. Its best
         parameters so far, if `param_distributions` has them, are tried once more before the
         `n_trials`. None begins a new one with Optuna's sampler of
         tree-structured Parzen estimators.
@@ -57,7 +58,7 @@ class OptunaSearchCV(BaseSearchCV):
         reproducible, and no trials run side by side.
     error_score : "raise" or float
         Score of a fit that fails. NaN, the default, makes the trial a failed one of the study; a
-        number counts there like any other score.
+        number counts there like any other score, also of a trial in which all fits failed.
     return_train_score : bool, default=False
         Score the training parts too.
 
@@ -139,6 +140,7 @@ class OptunaSearchCV(BaseSearchCV):
         optuna = import_optional("optuna", extra="tuning", feature="OptunaSearchCV")
         ask = asker(optuna, self.param_distributions)
         self._require_lasting_folds()
+        self._require_one_to_maximise()
         if self.n_trials is None and self.timeout is None:
             raise ValueError("OptunaSearchCV needs n_trials or timeout; both are None.")
         self.study_, n_again = self._begin(optuna)
@@ -165,6 +167,14 @@ class OptunaSearchCV(BaseSearchCV):
                 f"random_state. Got {cv.random_state!r} instead."
             )
 
+    def _require_one_to_maximise(self):
+        several = isinstance(self.scoring, list | tuple | set | dict)
+        if several and self.refit not in self.scoring:
+            raise ValueError(
+                f"OptunaSearchCV with several scores needs refit to name the one that is "
+                f"maximised, of {sorted(self.scoring)}; got {self.refit!r}."
+            )
+
     def _begin(self, optuna):
         """Return the study, and how many of its trials are to be tried again."""
         if self.study is None:
@@ -180,6 +190,7 @@ class OptunaSearchCV(BaseSearchCV):
                 f"OptunaSearchCV needs a study that maximises one value; got one with the "
                 f"directions {directions}."
             )
+        require_same_space(optuna, self.study, self.param_distributions)
         if not self.study.get_trials(states=[optuna.trial.TrialState.COMPLETE]):
             return self.study, 0
         best, space = self.study.best_params, self.param_distributions
@@ -216,6 +227,7 @@ class OptunaSearchCV(BaseSearchCV):
 
     def _score(self, results, place):
         name = self.refit if isinstance(self.refit, str) else "score"
+        name = "score" if "mean_test_score" in results else name  # the only one
         if f"mean_test_{name}" not in results:
             known = sorted(one[10:] for one in results if one.startswith("mean_test_"))
             raise ValueError(

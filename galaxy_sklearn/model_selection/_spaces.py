@@ -37,6 +37,8 @@ def search_space(estimator):
     ------
     MissingDependencyError
         If Optuna is not installed.
+    TypeError
+        If it is no estimator.
     ValueError
         If there is nothing in the estimator that this function knows.
 
@@ -65,6 +67,8 @@ def search_space(estimator):
 
 def _parts(estimator):
     """Yield prefixes and estimators, but for what `pretrained` holds."""
+    if not hasattr(estimator, "get_params") or isinstance(estimator, type):
+        raise TypeError(f"search_space takes an estimator; got {estimator!r}.")
     yield "", estimator
     for name, value in estimator.get_params(deep=True).items():
         is_estimator = hasattr(value, "get_params") and not isinstance(value, type)
@@ -88,7 +92,7 @@ def _proposals(distributions, part):
 def _training_space(between, own):
     rate = own["learning_rate"] if isinstance(own["learning_rate"], Real) else 0.005
     space = {"learning_rate": between(rate / 5, rate * 5, log=True)}
-    if own["weight_decay"]:
+    if own.get("weight_decay"):
         space["weight_decay"] = between(own["weight_decay"] / 10, own["weight_decay"] * 5, log=True)
     if "label_smoothing" in own:
         space["label_smoothing"] = between(0.0, 0.15)
@@ -96,7 +100,7 @@ def _training_space(between, own):
         space["adjustment"] = between(0.0, 1.0)
     if own["network"] == "galaxynet":
         space["field"] = between(0.5, 1.0)
-    if own["pretrained"]:
+    if own.get("pretrained"):
         space["layer_decay"] = between(0.5, 1.0)
     return space
 
@@ -108,18 +112,7 @@ def asker(optuna, space):
     if not space:
         raise ValueError("OptunaSearchCV got an empty param_distributions.")
     lists = {name: _choices(name, values) for name, values in space.items() if _is_list(values)}
-    drawn = {
-        name: optuna.distributions.CategoricalDistribution(list(lists[name]))
-        if name in lists
-        else values
-        for name, values in space.items()
-    }
-    for name, values in drawn.items():
-        if not isinstance(values, optuna.distributions.BaseDistribution):
-            raise TypeError(
-                f"OptunaSearchCV takes lists and optuna.distributions objects; got {values!r} for "
-                f"{name!r}."
-            )
+    drawn = distributions_of(optuna, space)
 
     def ask(study):
         trial = study.ask(drawn)
@@ -129,6 +122,35 @@ def asker(optuna, space):
         }
 
     return ask
+
+
+def distributions_of(optuna, space):
+    """Return a space, a dict of distributions and lists, as a dict of distributions."""
+    drawn = {}
+    for name, values in space.items():
+        if _is_list(values):
+            values = optuna.distributions.CategoricalDistribution(list(_choices(name, values)))
+        if not isinstance(values, optuna.distributions.BaseDistribution):
+            raise TypeError(
+                f"OptunaSearchCV takes lists and optuna.distributions objects; got {values!r} for "
+                f"{name!r}."
+            )
+        drawn[name] = values
+    return drawn
+
+
+def require_same_space(optuna, study, space):
+    """Raise ValueError if a study's trials drew a parameter in a way that Optuna cannot go on."""
+    drawn = {} if callable(space) else distributions_of(optuna, space)
+    for trial in study.get_trials(deepcopy=False):
+        for name, before in trial.distributions.items():
+            now = drawn.get(name, before)
+            choices = getattr(before, "choices", None), getattr(now, "choices", None)
+            if type(now) is not type(before) or choices[0] != choices[1]:
+                raise ValueError(
+                    f"OptunaSearchCV cannot go on with a study in which {name!r} was drawn from "
+                    f"{before}; got {now}: give the parameter as it was, or begin a new study."
+                )
 
 
 def holds(space, params):
@@ -143,7 +165,7 @@ def _has(name, values, value):
         return value in _choices(name, values)
     if hasattr(values, "choices"):
         return value in values.choices
-    return values.low <= value <= values.high
+    return isinstance(value, Real) and values.low <= value <= values.high
 
 
 def _ask_function(space, failed, study):
