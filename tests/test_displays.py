@@ -302,6 +302,40 @@ def test_galaxies_without_a_class_are_in_no_picture(predicted):
         GalleryDisplay.from_labels(images, [None] * 300)
 
 
+def test_galleries_and_maps_take_a_column_of_a_table(images):
+    y, proba = np.array(["a", "b"] * 15), np.tile([0.9, 0.1], (30, 1))
+    column = pd.DataFrame({"class": y})
+    settings = {"n_per_class": 3, "random_state": 0}
+    drawn = GalleryDisplay.from_labels(images, column, **settings)
+    assert captions(drawn) == captions(GalleryDisplay.from_labels(images, y, **settings))
+    settings = {"classes": ["a", "b"], "n_per_class": 3}
+    drawn = MistakeGalleryDisplay.from_predictions(images, column, proba, **settings)
+    expected = MistakeGalleryDisplay.from_predictions(images, y, proba, **settings)
+    assert captions(drawn) == captions(expected)
+    positions = np.random.default_rng(0).normal(size=(30, 2))
+    display = EmbeddingDisplay(positions, column, method="PCA").plot()
+    assert [t.get_text() for t in display.ax_.get_legend().get_texts()] == ["a", "b"]
+    np.testing.assert_array_equal(display.ax_.collections[1].get_offsets(), positions[1::2])
+    with pytest.raises(ValueError, match="should be a 1d array"):
+        GalleryDisplay.from_labels(images, np.column_stack([y, y]))
+
+
+@pytest.mark.parametrize("shape", [(6, 3), (6, 1), (6,)])
+def test_a_map_has_two_dimensions(shape):
+    display = EmbeddingDisplay(np.zeros(shape), list("ababab"), method="PCA")
+    with pytest.raises(ValueError, match=r"positions of shape \(n_samples, 2\); got \(6"):
+        display.plot()
+
+
+def test_class_accuracy_draws_classes_called_as_the_averages_are():
+    true, called = ["macro average", "E", "E"], ["macro average", "E", "macro average"]
+    display = ClassAccuracyDisplay.from_predictions(true, called)
+    names = [text.get_text() for text in display.ax_.get_yticklabels()]
+    assert names == ["E (2)", "macro average (1)"]
+    with pytest.raises(ValueError, match="needs galaxies whose class is known and predicted"):
+        ClassAccuracyDisplay.from_predictions([], [])
+
+
 def test_many_whole_numbers_are_a_scale():
     positions = np.random.default_rng(0).normal(size=(60, 2))
     display = EmbeddingDisplay(positions, np.arange(60), method="PCA").plot()

@@ -129,6 +129,12 @@ def test_broken_trees_are_refused():
         DecisionTree("t", (Question("a", (no, no)),))
     with pytest.raises(ValueError, match="two are named question 'a'"):
         DecisionTree("t", (Question("a", (no,)), Question("a", (no,))))
+    with pytest.raises(ValueError, match="'t': there is no question"):
+        DecisionTree("t", ())
+    with pytest.raises(ValueError, match="question 'b' has no answers"):
+        DecisionTree("t", (Question("a", (yes, no)), Question("b", ())))
+    with pytest.raises(ValueError, match="always_asked needs a tuple of names; got the text 'a'"):
+        DecisionTree("t", (Question("a", (no,)),), always_asked="a")
 
 
 def test_unknown_names_are_refused():
@@ -196,6 +202,16 @@ def test_the_most_likely_path_follows_the_answer_before_and_not_the_most_votes()
     assert path["smooth-or-featured"] == "smooth"
     assert path["how-rounded"] == "round"
     assert pd.isna(path["disk-edge-on"])
+
+
+def test_the_most_likely_path_of_a_series_goes_by_its_names():
+    row = kaggle_row(**{**SMOOTH, "c7_1": 0.2, "c7_2": 0.4}).iloc[0]
+    expected = most_likely_path(row.to_frame().T, tree=KAGGLE)
+    assert expected["how-rounded"].tolist() == ["in-between"]
+    for one in (row, row[::-1], 40 * row[::-1]):
+        kind = "path" if one.max() <= 1 else "counts"
+        found = most_likely_path(one, tree=KAGGLE, kind=kind)
+        pd.testing.assert_frame_equal(found.set_axis(expected.index), expected)
 
 
 @pytest.mark.parametrize(
@@ -320,6 +336,36 @@ def test_a_fraction_that_equals_a_cut_is_not_at_the_mercy_of_rounding():
     assert not masks[["more", "less"]].any(axis=None)
 
 
+@pytest.mark.parametrize(
+    ("scheme", "error", "message"),
+    [
+        (["how-rounded_round >= 1"], TypeError, "needs a name or a dict; got a list"),
+        (None, TypeError, "needs a name or a dict; got a NoneType"),
+        ({}, ValueError, "at least one class; got an empty one"),
+        ({"a": []}, ValueError, "'a' needs at least one cut; got an empty list"),
+        ({"a": "how-rounded_round >= 1"}, TypeError, "must be a list; got the text"),
+        ({"a": None}, TypeError, "cuts of class 'a' must be a list; got None"),
+        ({"a": [5]}, TypeError, "cuts of class 'a' must be texts; got 5"),
+    ],
+)
+def test_schemes_that_are_none(scheme, error, message):
+    for select in (clean_samples, sample_masks):
+        with pytest.raises(error, match=message):
+            select(np.zeros((2, 37)), scheme=scheme, tolerance=1)
+
+
+def test_numbers_of_volunteers_are_checked():
+    path = np.zeros((3, 37))
+    path[:, [1, 14]] = 1  # all see a disk, and nothing odd
+    select = {"scheme": {"few": ["votes(something-odd) <= 40"]}, "tolerance": 1}
+    assert sample_masks(path, n_votes=[40, 41, np.nan], **select)["few"].tolist() == [1, 0, 0]
+    assert sample_masks(path, n_votes=pd.Series([1, 2, np.inf]), **select)["few"].sum() == 2
+    with pytest.raises(ValueError, match=r"n_votes as a number or \(3,\); got shape \(2,\)"):
+        sample_masks(path, n_votes=[1, 2], **select)
+    with pytest.raises(ValueError, match="n_votes that are not negative"):
+        clean_samples(path, n_votes=-1, **select)
+
+
 def test_unknown_votes_pass_no_cut_on_their_number():
     scheme = {"few": ["votes(bar) < 5"]}
     votes = np.full((1, 37), np.nan)
@@ -411,6 +457,11 @@ def test_the_picture_takes_a_row_of_a_table_and_one_galaxy_only(pyplot):
     row = kaggle_row(**{**SMOOTH, "c7_1": 0.6})
     _, ax = pyplot.subplots()
     assert DecisionTreeDisplay.from_votes(row.iloc[0], tree=KAGGLE, ax=ax).ax_ is ax
+    bare = pd.Series(row[KAGGLE.columns("kaggle")].to_numpy()[0])
+    drawn = DecisionTreeDisplay.from_votes(bare, tree=KAGGLE)
+    np.testing.assert_array_equal(drawn.path, bare)
+    noted = row.assign(note="x").iloc[0][::-1]
+    np.testing.assert_array_equal(DecisionTreeDisplay.from_votes(noted, tree=KAGGLE).path, bare)
     with pytest.raises(ValueError, match="draws one galaxy; got votes on 2"):
         DecisionTreeDisplay.from_votes(pd.concat([row, row]), tree=KAGGLE)
 

@@ -18,6 +18,7 @@ from galaxy_sklearn.galaxy_zoo import (
     read_votes,
     rename_votes,
 )
+from galaxy_sklearn.galaxy_zoo._votes import values_of
 
 KAGGLE = load_tree("gz2_kaggle")
 GZ2 = load_tree("gz2")
@@ -214,6 +215,34 @@ def test_the_order_of_columns_and_other_columns_do_not_matter():
     got = convert_votes(shuffled, tree=KAGGLE, source="path", target="conditional")
     assert list(got.columns) == KAGGLE.answers
     np.testing.assert_array_equal(got.to_numpy(), wanted)
+
+
+def test_a_series_is_one_galaxy_read_by_its_names():
+    table = galaxies(2, index=["M31", "M33"]).assign(note="x")
+    row, back = table.iloc[1], {"tree": KAGGLE, "source": "path", "target": "counts", "n_votes": 40}
+    counts = convert_votes(table, **back)
+    for one in (row, row[::-1], row.sort_index()):
+        np.testing.assert_array_equal(convert_votes(one, **back), counts.to_numpy()[1:])
+    renamed = rename_votes(row[::-1], tree=KAGGLE, catalogue="kaggle")
+    np.testing.assert_array_equal(renamed.to_numpy(), table.drop(columns="note").to_numpy()[1:])
+    bare = pd.Series(table.to_numpy()[1, :-1].astype(float))
+    for index in (range(37), range(5, 42), np.arange(37)[::-1]):
+        got = convert_votes(bare.set_axis(index), **back)
+        np.testing.assert_array_equal(got, counts.to_numpy()[1:])
+    with pytest.raises(ValueError, match=r"between 0 and 1: row 0 \('M33'\), column 'Class2\.2'"):
+        check_votes(row.replace({row["Class2.2"]: -0.1}), tree=KAGGLE)
+    with pytest.raises(ValueError, match=r"no column 'Class7\.2'"):
+        check_votes(row.drop("Class7.2"), tree=KAGGLE)
+    with pytest.raises(ValueError, match=r"37 columns, one an answer; got an array of shape"):
+        check_votes(bare[:5], tree=KAGGLE)
+
+
+def test_the_layout_of_an_array_does_not_matter():
+    table = galaxies()
+    columns_first = np.asfortranarray(table.to_numpy())
+    values, _ = values_of(KAGGLE, columns_first)
+    assert values.flags.c_contiguous
+    np.testing.assert_array_equal(values, values_of(KAGGLE, table)[0])
 
 
 def test_faults_are_named():

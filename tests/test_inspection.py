@@ -273,3 +273,50 @@ def test_what_cannot_be_explained_is_said(fitted, corners):
     linear = GalaxyClassifier("linear", augmentation=None, max_epochs=1).fit(X, y)
     with pytest.raises(ValueError, match="Linear has none"):
         grad_cam(linear, X[:2])
+
+
+@pytest.mark.parametrize("explain", [grad_cam, saliency])
+def test_targets_are_one_for_all_or_one_each(fitted, corners, explain):
+    X, y = corners
+    maps, _ = explain(fitted, X[:3], target=y[:3])
+    np.testing.assert_array_equal(explain(fitted, X[:3], target=pd.DataFrame(y[:3]))[0], maps)
+    with pytest.raises(ValueError, match="one target for all images, or one for each of 3; got 2"):
+        explain(fitted, X[:3], target=["spot", "empty"])
+    with pytest.raises(ValueError, match="should be a 1d array"):
+        explain(fitted, X[:3], target=np.tile(y[:3, None], 2))
+
+
+def test_answers_are_named_and_numbered_side_by_side(corners):
+    X, y = corners
+    table = pd.DataFrame({"plain": 1.0 * (y == "empty"), "spotted": 1.0 * (y == "spot")})
+    model = VoteFractionRegressor(
+        "simple_cnn", tree=None, output="sigmoid", max_steps=1, random_state=0
+    ).fit(X[:8], table[:8])
+    expected, _ = saliency(model, X[:3], target=["spotted", "plain", "spotted"])
+    np.testing.assert_array_equal(saliency(model, X[:3], target=["spotted", 0, 1])[0], expected)
+
+
+@pytest.mark.parametrize("number", [0, -1])
+def test_at_least_one_map_and_filter_is_drawn(fitted, corners, number):
+    with pytest.raises(ValueError, match=f"needs n_maps of at least 1; got {number}"):
+        FeatureMapsDisplay.from_estimator(fitted, corners[0][:1], n_maps=number)
+    with pytest.raises(ValueError, match=f"needs n_filters of at least 1; got {number}"):
+        FiltersDisplay.from_estimator(fitted, n_filters=number)
+
+
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        ([], "layers needs at least one name; got none"),
+        ("features.0", "layers needs a list of names; got the text 'features.0'"),
+    ],
+)
+def test_layers_are_a_list_of_names(fitted, corners, layers, message):
+    X = corners[0][:1]
+    for draw in (
+        lambda: feature_maps(fitted, X, layers=layers),
+        lambda: FeatureMapsDisplay.from_estimator(fitted, X, layers=layers),
+        lambda: FiltersDisplay.from_estimator(fitted, layers=layers),
+    ):
+        with pytest.raises(ValueError, match=message):
+            draw()

@@ -16,6 +16,7 @@ from galaxy_sklearn.metrics import (
     expected_calibration_error,
     reliability_curve,
     summarize_confusion_matrix,
+    vote_rmse,
     wilson_interval,
 )
 
@@ -84,6 +85,23 @@ def test_labels_give_the_order_and_must_be_complete():
         classification_summary([1, 2], [1, 1], labels=[1])
     with pytest.raises(ValueError, match=r"named once; got \[1, 1, 2\]"):
         classification_summary([1, 2], [1, 1], labels=[1, 1, 2])
+
+
+def test_classes_may_be_called_as_the_averages_are():
+    names = ["macro average", "weighted average"]
+    table = summarize_confusion_matrix([[3, 1], [0, 2]], names)
+    expected = summarize_confusion_matrix([[3, 1], [0, 2]], ["E", "S"])
+    np.testing.assert_array_equal(table.to_numpy(), expected.to_numpy())
+    assert table.index.tolist() == 2 * names
+    assert table.dtypes.equals(expected.dtypes)
+    assert table.index.name == "class"
+
+
+@pytest.mark.parametrize(("true", "called"), [([], []), ([None], ["a"]), (["a"], [np.nan])])
+def test_no_galaxies_have_no_scores(true, called):
+    for labels in (None, ["a", "b"]):
+        with pytest.raises(ValueError, match="needs galaxies whose class is known and predicted"):
+            classification_summary(true, called, labels=labels)
 
 
 @pytest.mark.parametrize(
@@ -197,6 +215,31 @@ def test_cluster_accuracy_leaves_out_what_has_no_class():
     assert cluster_accuracy(["E", None, "S", "S"], [0, 0, 1, 0]) == pytest.approx(2 / 3)
     with pytest.raises(ValueError, match="needs galaxies whose class is known"):
         cluster_accuracy([None, None], [0, 1])
+
+
+def test_clusters_may_be_a_column_but_not_several():
+    true, clusters = pd.DataFrame({"class": ["E", None, "S", "S"]}), np.array([[0], [0], [1], [0]])
+    assert cluster_accuracy(true, clusters) == pytest.approx(2 / 3)
+    with pytest.raises(ValueError, match="should be a 1d array"):
+        cluster_accuracy(np.hstack([clusters, clusters]), clusters)
+
+
+@pytest.mark.parametrize(
+    ("truth", "weights", "message"),
+    [
+        ([[0.5], [0.1]], [1.0, -2.0], "weights that are finite and not negative"),
+        ([[0.5], [0.1]], [1.0, np.nan], "weights that are finite and not negative"),
+        ([[0.5], [0.1]], [1.0, np.inf], "weights that are finite and not negative"),
+        ([[0.5], [np.inf]], None, "row 1 of y_true holds infinity"),
+        ([0.5, -np.inf], None, "row 1 of y_true holds infinity"),
+        ([], None, r"needs at least one fraction; got shape \(0,\)"),
+        (np.ones((0, 37)), None, r"needs at least one fraction; got shape \(0, 37\)"),
+        (np.ones((2, 0)), None, r"needs at least one fraction; got shape \(2, 0\)"),
+    ],
+)
+def test_votes_and_weights_that_give_no_error(truth, weights, message):
+    with pytest.raises(ValueError, match=message):
+        vote_rmse(truth, np.zeros(np.shape(truth)), sample_weight=weights)
 
 
 def test_calibration_error_of_planted_overconfidence():

@@ -148,3 +148,33 @@ def test_kinds_and_numbers_that_there_are_not():
         for kind in ("path", "conditional"):
             with pytest.raises(ValueError, match="n_votes that are finite and not negative"):
                 votes.interval(0.9, kind=kind, n_votes=number)
+
+
+@pytest.mark.parametrize(("n_galaxies", "n_numbers"), [(5, 4), (3, 5)])
+def test_each_galaxy_has_a_number_of_votes(monkeypatch, n_galaxies, n_numbers):
+    monkeypatch.setattr("galaxy_sklearn.neural_network._vote_distribution._BLOCK", 3 * 7 * 1000)
+    votes = VoteDistribution(SMALL, np.ones((n_galaxies, 7)))  # sampled three at a time
+    message = rf"holds {n_galaxies} galaxies and got n_votes of shape \({n_numbers},\); it takes"
+    with pytest.raises(ValueError, match=message):
+        votes.interval(n_votes=np.full(n_numbers, 40))
+    expected = votes.interval(n_votes=np.full(n_galaxies, 40))
+    for number in (40, [40]):
+        np.testing.assert_array_equal(votes.interval(n_votes=number), expected)
+
+
+def test_each_question_has_a_number_of_votes():
+    few = VoteDistribution("gz2", np.ones((3, 37)))
+    for shape in [(3, 37), (3, 5), (2, 11), (3, 11, 2)]:
+        with pytest.raises(ValueError, match=r"takes a number, \(3,\) or \(3, 11\)"):
+            few.interval(kind="conditional", n_votes=np.full(shape, 9))
+    expected = few.interval(kind="conditional", n_votes=9)
+    for shape in [(3,), (1, 11), (3, 11)]:
+        found = few.interval(kind="conditional", n_votes=np.full(shape, 9))
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("kind", ["path", "conditional"])
+@pytest.mark.parametrize("n_votes", [None, 40, []])
+def test_no_galaxies_have_no_bounds(kind, n_votes):
+    lower, upper = VoteDistribution("gz2", np.ones((0, 37))).interval(kind=kind, n_votes=n_votes)
+    assert lower.shape == upper.shape == (0, 37)

@@ -286,6 +286,22 @@ def test_any_table_of_fractions_does_without_a_tree():
     assert one.predict(X).max() < 1
 
 
+@pytest.mark.parametrize("params", [{"tree": SMALL}, {"tree": None, "output": "sigmoid"}])
+def test_the_layout_of_y_in_memory_does_not_matter(params):
+    X, conditional = planted(40, SMALL)
+    y = path(SMALL, conditional)
+    models = [
+        linear(**params, max_epochs=2).fit(X, one)
+        for one in (
+            np.ascontiguousarray(y),
+            np.asfortranarray(y),
+            pd.DataFrame(y, columns=SMALL.answers),
+        )
+    ]
+    for model in models[1:]:
+        np.testing.assert_array_equal(model.predict(X), models[0].predict(X))
+
+
 def test_columns_of_any_table_are_known_by_their_names():
     X, conditional = planted(60, SMALL)
     table = pd.DataFrame(conditional[:, [0, 2]], columns=["smooth", "edge_on"])

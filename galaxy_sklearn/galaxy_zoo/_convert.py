@@ -88,7 +88,8 @@ def convert_votes(votes, *, tree, source, target, n_votes=None, tolerance=TOLERA
     ----------
     votes : array-like or DataFrame of shape (n_samples, n_answers)
         An array has its columns in the order of ``tree.answers``; a DataFrame may have them in
-        any order, beside others, under the tree's own names or those of one of its catalogues.
+        any order, beside others, under the tree's own names or those of one of its catalogues;
+        a Series is one galaxy, see `check_votes`.
     tree : str or DecisionTree
         A name for `load_tree`, or a tree. Fractions from the Kaggle file: ``"gz2_kaggle"``.
     source : {"path", "conditional", "counts"}
@@ -105,7 +106,8 @@ def convert_votes(votes, *, tree, source, target, n_votes=None, tolerance=TOLERA
     Returns
     -------
     ndarray or DataFrame of shape (n_samples, n_answers)
-        As `votes`; a DataFrame has the columns ``tree.answers`` and the rows of `votes`.
+        As `votes`; a DataFrame has the columns ``tree.answers`` and the rows of `votes`. An
+        array of one row for a Series.
         Conditional fractions of a question that nobody was asked are NaN; on the way back, they
         are path fractions of 0. What depends on a NaN is NaN.
 

@@ -142,8 +142,6 @@ class DecisionTreeDisplay:
             If there is more than one galaxy, or the votes have a fault, as in `check_votes`.
         """
         tree = as_tree(tree)
-        if hasattr(votes, "to_frame") and hasattr(votes, "index"):
-            votes = votes.to_frame().T
         values = checked_values(tree, votes, kind, tolerance)
         if len(values) != 1:
             raise ValueError(f"DecisionTreeDisplay draws one galaxy; got votes on {len(values)}.")

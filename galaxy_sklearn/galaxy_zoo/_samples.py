@@ -2,6 +2,7 @@
 
 import operator
 import re
+from collections.abc import Mapping
 from functools import cache
 
 import numpy as np
@@ -33,12 +34,38 @@ def _scheme(scheme):
             raise ValueError(f"There is no scheme {scheme!r} of cuts, only {scheme_names()}.")
         found = _published()[scheme]
         return found["kind"], found["classes"], found.get("where", {})
+    if not isinstance(scheme, Mapping):
+        raise TypeError(f"A scheme of cuts needs a name or a dict; got a {type(scheme).__name__}.")
     if not scheme:
         raise ValueError("A scheme of cuts needs at least one class; got an empty one.")
-    for name, cuts in dict(scheme).items():
-        if isinstance(cuts, str):
-            raise TypeError(f"The cuts of class {name!r} must be a list; got the text {cuts!r}.")
+    for name, cuts in scheme.items():
+        _check_cuts(name, cuts)
     return None, dict(scheme), {}
+
+
+def _check_cuts(name, cuts):
+    """Raise TypeError or ValueError if the cuts of a class are no list of at least one text."""
+    if isinstance(cuts, str):
+        raise TypeError(f"The cuts of class {name!r} must be a list; got the text {cuts!r}.")
+    if not isinstance(cuts, list | tuple):
+        raise TypeError(f"The cuts of class {name!r} must be a list; got {cuts!r}.")
+    if not cuts:
+        raise ValueError(f"Class {name!r} needs at least one cut; got an empty list.")
+    for cut in cuts:
+        if not isinstance(cut, str):
+            raise TypeError(f"The cuts of class {name!r} must be texts; got {cut!r}.")
+
+
+def _volunteers(n_votes, n_samples):
+    """Return `n_votes` as floats (n_samples, 1), checked."""
+    numbers = np.asarray(n_votes, dtype=float)
+    if numbers.shape not in ((), (n_samples,), (n_samples, 1)):
+        raise ValueError(
+            f"Cuts take n_votes as a number or ({n_samples},); got shape {numbers.shape}."
+        )
+    if (numbers < 0).any():
+        raise ValueError("Cuts take n_votes that are not negative.")
+    return np.broadcast_to(numbers.reshape(-1, 1), (n_samples, 1))
 
 
 def kind_of(scheme):
@@ -66,7 +93,7 @@ class _Cutter:
             self.votes = sum_by_question(tree, values)
         elif n_votes is not None:
             asked = sum_by_question(tree, convert_array(tree, values, kind, "path"))
-            volunteers = np.broadcast_to(np.reshape(n_votes, (-1, 1)), (len(asked), 1))
+            volunteers = _volunteers(n_votes, len(asked))
             self.votes = np.multiply(asked, volunteers, out=asked.copy(), where=asked > 0)
 
     def cut(self, text):
@@ -131,9 +158,12 @@ def sample_masks(
 
     Raises
     ------
+    TypeError
+        If the scheme is neither a name nor a dict, or the cuts of a class are no list of str.
     ValueError
-        If there is no such scheme, a cut cannot be read, the tree has no such answer or question,
-        a cut needs counts, or the votes have a fault, as in `check_votes`.
+        If there is no such scheme, a class has no cuts, a cut cannot be read, the tree has no such
+        answer or question, a cut needs counts, `n_votes` has another shape or is negative, or the
+        votes have a fault, as in `check_votes`.
     """
     tree = as_tree(tree)
     written_for, classes, where = _scheme(scheme)
@@ -190,7 +220,7 @@ def clean_samples(
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         As in `sample_masks`.
 
     Notes

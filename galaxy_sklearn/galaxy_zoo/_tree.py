@@ -80,7 +80,8 @@ class DecisionTree:
     Raises
     ------
     ValueError
-        If a name is used twice, a question is unknown, never asked, or leads back to itself.
+        If there is no question, one has no answers, a name is used twice, `always_asked` is a
+        text, or a question is unknown, never asked, or leads back to itself.
 
     Examples
     --------
@@ -100,6 +101,7 @@ class DecisionTree:
     catalogues: dict | None = field(default=None, hash=False)
 
     def __post_init__(self):
+        self._check_parts()
         self._check_names()
         reached = {answer.next for question in self.questions for answer in question.answers}
         roots = {self.questions[0].name, *self.always_asked}
@@ -116,6 +118,15 @@ class DecisionTree:
 
     def _fail(self, what):
         raise ValueError(f"DecisionTree {self.name!r}: {what}.")
+
+    def _check_parts(self):
+        if not len(self.questions):
+            self._fail("there is no question")
+        for question in self.questions:
+            if not len(question.answers):
+                self._fail(f"question {question.name!r} has no answers")
+        if isinstance(self.always_asked, str):
+            self._fail(f"always_asked needs a tuple of names; got the text {self.always_asked!r}")
 
     def _check_names(self):
         names = [question.name for question in self.questions]

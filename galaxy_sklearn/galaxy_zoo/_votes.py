@@ -80,12 +80,21 @@ def _row_text(table, row):
     return f"row {row} ({table.index[row : row + 1].tolist()[0]!r})"
 
 
+def _as_rows(votes):
+    """Return a Series, which is one galaxy, as a table by its names or as an array without."""
+    if not (hasattr(votes, "to_frame") and hasattr(votes, "index")):
+        return votes
+    named = any(isinstance(name, str) for name in votes.index)
+    return votes.to_frame().T if named else votes.to_numpy()
+
+
 def values_of(tree, votes):
     """Return votes as a float array (n_samples, n_answers), and the names of their columns."""
+    votes = _as_rows(votes)
     if hasattr(votes, "columns"):
         names = _names_in(tree, votes)
         return take_columns(tree, votes, names), names
-    values = np.array(votes, dtype=float, ndmin=2)
+    values = np.array(votes, dtype=float, ndmin=2, order="C")
     if values.ndim != 2 or values.shape[1] != len(tree.answers):
         raise ValueError(
             f"Votes on tree {tree.name!r} need {len(tree.answers)} columns, one an answer; got an "
@@ -151,6 +160,7 @@ def _check_sums(tree, votes, values, names, kind, tolerance):
 def checked_values(tree, votes, kind, tolerance):
     """Return `values_of` votes after all checks."""
     require_kind("kind", kind)
+    votes = _as_rows(votes)
     values, names = values_of(tree, votes)
     require_consistent(tree, votes, values, names, kind, tolerance)
     return values
@@ -174,7 +184,8 @@ def check_votes(votes, *, tree, kind="path", tolerance=TOLERANCE):
     votes : array-like or DataFrame of shape (n_samples, n_answers)
         An array has its columns in the order of ``tree.answers``; a DataFrame may have them in
         any order, beside others, under the tree's own names or those of one of its catalogues.
-        NaN is a vote that is not known and passes.
+        A Series is one galaxy: a row of such a DataFrame, or as an array where its index holds
+        no text. NaN is a vote that is not known and passes.
     tree : str or DecisionTree
         A name for `load_tree`, or a tree.
     kind : {"path", "conditional", "counts"}, default="path"

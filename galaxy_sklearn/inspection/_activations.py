@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from galaxy_sklearn._validation import validate_images
-from galaxy_sklearn.inspection._fitted import require_network, split_pipeline
+from galaxy_sklearn.inspection._fitted import at_least_one, require_network, split_pipeline
 from galaxy_sklearn.inspection._galleries import PictureRows
 
 _AT_ONCE = 32  # images
@@ -34,7 +34,7 @@ def feature_maps(estimator, X, *, layers=None):
     ------
     ValueError
         If the estimator holds no fitted network, a layer is not in it, or one gives no maps; if
-        `layers` is None and there is no convolution.
+        `layers` is None and there is no convolution, or is empty or a text.
 
     References
     ----------
@@ -48,7 +48,7 @@ def _maps_and_views(estimator, X, layers):
     last, X = split_pipeline(estimator, X)
     images = np.asarray(validate_images(last, X, reset=False))
     model = last.net_.module_
-    names = _all_convolutions(model.network) if layers is None else list(layers)
+    names = _all_convolutions(model.network) if layers is None else _named(layers)
     kept = {name: [] for name in names}
     hooks = [
         _layer(model.network, name).register_forward_hook(_keeper(kept[name])) for name in kept
@@ -81,6 +81,16 @@ def _all_convolutions(network):
     names = [name for name, _ in convolutions(network)]
     if not names:
         raise ValueError(f"{type(network).__name__} has no convolution: name its layers.")
+    return names
+
+
+def _named(layers):
+    """Return names of layers as a list; raise ValueError without any, and for a bare name."""
+    if isinstance(layers, str):
+        raise ValueError(f"layers needs a list of names; got the text {layers!r}: [{layers!r}].")
+    names = list(layers)
+    if not names:
+        raise ValueError("layers needs at least one name; got none.")
     return names
 
 
@@ -151,8 +161,9 @@ class FeatureMapsDisplay(PictureRows):
         Raises
         ------
         ValueError
-            As `feature_maps`.
+            As `feature_maps`; if `n_maps` is below 1.
         """
+        at_least_one("FeatureMapsDisplay", n_maps=n_maps)
         if layers is None:
             names = _all_convolutions(require_network(estimator).net_.module_.network)
             places = np.linspace(0, len(names) - 1, min(len(names), _DRAWN))
@@ -208,16 +219,17 @@ class FiltersDisplay(PictureRows):
         Raises
         ------
         ValueError
-            If the estimator holds no fitted network, or a layer is no convolution that is wider
-            than a pixel.
+            If the estimator holds no fitted network, a layer is no convolution that is wider
+            than a pixel, `layers` is empty or a text, or `n_filters` is below 1.
 
         References
         ----------
         Zhu et al. (2019), Ap&SS 364, 55: filters of the first and of a deeper layer.
         """
+        at_least_one("FiltersDisplay", n_filters=n_filters)
         network = require_network(estimator).net_.module_.network
         wide = {name: one for name, one in convolutions(network) if _filters(one).shape[-1] > 1}
-        names = list(wide)[:2] if layers is None else list(layers)
+        names = list(wide)[:2] if layers is None else _named(layers)
         unknown = [name for name in names if name not in wide]
         if unknown or not names:
             what = repr(unknown[0]) if unknown else "any"

@@ -7,13 +7,13 @@ from sklearn.base import is_regressor
 from sklearn.decomposition import PCA
 
 from galaxy_sklearn._optional import import_optional
-from galaxy_sklearn._validation import labelled
 from galaxy_sklearn.inspection._fitted import (
     axes,
     network_estimator,
     outside,
     split_pipeline,
 )
+from galaxy_sklearn.metrics._labels import known_labels
 
 _MANY = 40  # different numbers; more are drawn on a scale
 _MARKERS = "os^D"
@@ -209,7 +209,7 @@ class EmbeddingDisplay:
         Where each galaxy lies.
     labels : array-like of shape (n_samples,)
         What to colour it by: classes, or numbers, which get a scale where there are many.
-        Galaxies without a label (None, NaN, NA) are left out.
+        Galaxies without a label (None, NaN, NA) are left out. A table of one column will do.
     method : str
         How the map was made, for the title.
 
@@ -248,7 +248,8 @@ class EmbeddingDisplay:
         Raises
         ------
         ValueError
-            If the estimator holds no fitted network, or there are not as many labels as images.
+            If the estimator holds no fitted network, there are not as many labels as images, or
+            the reducer does not give two dimensions.
         """
         if len(labels) != len(X):
             raise ValueError(
@@ -260,12 +261,33 @@ class EmbeddingDisplay:
         return cls(positions, labels, method=type(reducer).__name__).plot(ax=ax)
 
     def plot(self, ax=None):
-        """Draw the map; return the display."""
+        """Draw the map; return the display.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes new ones.
+
+        Returns
+        -------
+        EmbeddingDisplay
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If the positions do not have two columns, or the labels several.
+        """
+        positions = np.asarray(self.positions)
+        if positions.ndim != 2 or positions.shape[1] != 2:
+            raise ValueError(
+                f"EmbeddingDisplay needs positions of shape (n_samples, 2); got {positions.shape}."
+            )
+        labels, kept = known_labels(self.labels)
         self.ax_ = axes(ax)
         self.figure_ = self.ax_.figure
         self.ax_.set(title=f"{self.method} of the embeddings", xticks=[], yticks=[])
-        labels, kept = labelled(self.labels)
-        points, names = np.asarray(self.positions)[kept], np.unique(labels)
+        points, names = positions[kept], np.unique(labels)
         if labels.dtype.kind in "iuf" and len(names) > _MANY:
             drawn = self.ax_.scatter(*points.T, s=12, alpha=0.7, c=labels)
             self.figure_.colorbar(drawn, ax=self.ax_)

@@ -4,6 +4,7 @@ import textwrap
 
 import numpy as np
 import torch
+from sklearn.utils import column_or_1d
 
 from galaxy_sklearn._optional import import_optional
 from galaxy_sklearn._validation import validate_images
@@ -38,8 +39,8 @@ def grad_cam(estimator, X, *, target=None):
     ------
     ValueError
         If the estimator holds no fitted network that predicts classes or votes, the network has
-        no convolutional layer with maps of the image to look at, or a target is not among the
-        classes or answers.
+        no convolutional layer with maps of the image to look at, there are neither one target
+        nor as many as images, or a target is not among the classes or answers.
 
     References
     ----------
@@ -72,8 +73,8 @@ def saliency(estimator, X, *, target=None):
     Raises
     ------
     ValueError
-        If the estimator holds no fitted network that predicts classes or votes, or a target is
-        not among the classes or answers.
+        If the estimator holds no fitted network that predicts classes or votes, there are neither
+        one target nor as many as images, or a target is not among the classes or answers.
 
     References
     ----------
@@ -155,7 +156,7 @@ def _targets(method, last, images, target):
         known = {name: code for code, name in enumerate(names)}
         if not hasattr(last, "classes_"):
             known = {code: code for code in range(len(names))} | known
-        wanted = np.broadcast_to(np.asarray(target), len(images)).tolist()
+        wanted = _one_each(method, target, len(images))
         unknown = [one for one in wanted if one not in known]
         if unknown:
             what = "classes" if hasattr(last, "classes_") else "answers"
@@ -167,6 +168,18 @@ def _targets(method, last, images, target):
         for code, value in zip(codes, values)
     ]
     return codes, titles
+
+
+def _one_each(method, target, n_images):
+    """Return targets, one for all or one each, as a list of one for each image."""
+    wanted = np.asarray(target, dtype=object)
+    wanted = wanted.reshape(1) if wanted.ndim == 0 else column_or_1d(wanted)
+    if len(wanted) not in (1, n_images):
+        raise ValueError(
+            f"{method} needs one target for all images, or one for each of {n_images}; got "
+            f"{len(wanted)}."
+        )
+    return np.broadcast_to(wanted, n_images).tolist()
 
 
 def _batch_maps(attribute, model, images, codes):

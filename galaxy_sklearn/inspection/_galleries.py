@@ -10,6 +10,7 @@ from galaxy_sklearn._validation import is_paths, labelled
 from galaxy_sklearn.images._sequence import ImageSequence
 from galaxy_sklearn.inspection._fitted import at_least_one, axes, check_proba
 from galaxy_sklearn.inspection._steps import are_images, preparation_stages
+from galaxy_sklearn.metrics._labels import known_labels
 
 _SIDE = 1.4  # inches of one small picture
 CAPTION = 18  # letters that fit under it
@@ -154,7 +155,8 @@ class GalleryDisplay(PictureRows):
         X : ndarray or ImageSequence of n_samples images
             Only the images drawn are read.
         y : array-like of shape (n_samples,)
-            Classes; each is a row. Galaxies without one (None, NaN, NA) are left out.
+            Classes; each is a row. Galaxies without one (None, NaN, NA) are left out. A table of
+            one column will do.
         ids : array-like of shape (n_samples,), default=None
             Captions; None numbers the galaxies.
         n_per_class : int, default=6
@@ -170,13 +172,13 @@ class GalleryDisplay(PictureRows):
         Raises
         ------
         ValueError
-            If `y` or `ids` has another length than `X`, no galaxy has a label, or `n_per_class` is
-            below 1.
+            If `y` or `ids` has another length than `X`, `y` has several columns, no galaxy has a
+            label, or `n_per_class` is below 1.
         """
         at_least_one("GalleryDisplay.from_labels", n_per_class=n_per_class)
         ids = np.arange(len(y)) if ids is None else np.asarray(ids)
         same_length(X, y=y, ids=ids)
-        y, kept = labelled(y)
+        y, kept = known_labels(y)
         known = np.flatnonzero(kept)
         rng = check_random_state(random_state)
         rows = []
@@ -285,7 +287,7 @@ class MistakeGalleryDisplay(PictureRows):
             Only the images drawn are read.
         y_true : array-like of shape (n_samples,)
             True classes; each that was mistaken is a row. Galaxies without one (None, NaN, NA) are
-            left out.
+            left out. A table of one column will do.
         proba : array-like of shape (n_samples, n_classes)
             Predicted probabilities.
         classes : array-like of shape (n_classes,)
@@ -303,15 +305,15 @@ class MistakeGalleryDisplay(PictureRows):
         Raises
         ------
         ValueError
-            If a length or shape does not fit, there is no mistake to show, or `n_per_class` is
-            below 1.
+            If a length or shape does not fit, `y_true` has several columns, there is no mistake to
+            show, or `n_per_class` is below 1.
         """
         at_least_one("MistakeGalleryDisplay", n_per_class=n_per_class)
         classes = np.asarray(classes)
         ids = np.arange(len(y_true)) if ids is None else np.asarray(ids)
         same_length(X, y_true=y_true, ids=ids)
         proba = check_proba("MistakeGalleryDisplay", y_true, proba, classes)
-        y_true, kept = labelled(y_true)
+        y_true, kept = known_labels(y_true)
         place, proba = np.flatnonzero(kept), proba[kept]
         called, confidence = classes[proba.argmax(1)], proba.max(1)
         rows = []

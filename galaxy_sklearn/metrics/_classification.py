@@ -74,9 +74,10 @@ def summarize_confusion_matrix(matrix, labels=None):
     -------
     pandas.DataFrame
         A row for each class, then "macro average" (each class counts alike) and "weighted
-        average" (each galaxy counts alike). Columns: precision, recall, f1-score, recall_low and
-        recall_high (its 95 % Wilson interval; none for the averages), support. In `attrs`:
-        "accuracy" and "accuracy_interval". A share of no galaxies is 0.
+        average" (each galaxy counts alike), the last two rows whatever the classes are called.
+        Columns: precision, recall, f1-score, recall_low and recall_high (its 95 % Wilson interval;
+        none for the averages), support. In `attrs`: "accuracy" and "accuracy_interval". A share
+        of no galaxies is 0.
 
     Raises
     ------
@@ -116,11 +117,7 @@ def summarize_confusion_matrix(matrix, labels=None):
         index=pd.Index(labels, name="class", dtype=object),
     )
     total = int(support.sum())
-    weights = {"macro average": np.ones(len(labels)), "weighted average": support}
-    for name, weight in weights.items():
-        means = (table[_SCORES].iloc[: len(labels)].T * weight).sum(axis=1) / max(weight.sum(), 1)
-        table.loc[name, [*_SCORES, "support"]] = [*means, total]
-    table["support"] = table["support"].astype(int)
+    table = pd.concat([table, _averages(table)])
     hits = int(right.sum())
     table.attrs["accuracy"] = hits / total if total else 0.0
     table.attrs["accuracy_interval"] = wilson_interval(hits, total)
@@ -147,8 +144,8 @@ def classification_summary(y_true, y_pred, *, labels=None):
     Raises
     ------
     ValueError
-        If the lengths differ, either has several columns, a label that occurs is not among
-        `labels`, or these name one twice.
+        If the lengths differ, either has several columns, no sample has both, a label that occurs
+        is not among `labels`, or these name one twice.
 
     Examples
     --------
@@ -158,6 +155,10 @@ def classification_summary(y_true, y_pred, *, labels=None):
     """
     check_consistent_length(y_true, y_pred)
     y_true, y_pred, _ = known_labels(y_true, y_pred)
+    if not len(y_true):
+        raise ValueError(
+            "classification_summary needs galaxies whose class is known and predicted; got none."
+        )
     occurring = unique_labels(y_true, y_pred)
     labels = occurring if labels is None else np.asarray(labels)
     if len(np.unique(labels)) < len(labels):
@@ -182,6 +183,18 @@ def _counts(matrix):
         if not isinstance(one, Real) or not one >= 0 or one % 1:
             raise ValueError(f"A confusion matrix holds counts; got {one!r}.")
     return matrix.astype(int)
+
+
+def _averages(table):
+    """Return the rows of averages below those of the classes, one of which may share a name."""
+    support = table["support"].to_numpy()
+    weights = {"macro average": np.ones(len(table)), "weighted average": support}
+    means = [
+        (table[_SCORES].T * weight).sum(axis=1) / max(weight.sum(), 1)
+        for weight in weights.values()
+    ]
+    averages = pd.DataFrame(means, index=pd.Index(weights, name=table.index.name, dtype=object))
+    return averages.assign(support=support.sum())
 
 
 def _share(part, whole):

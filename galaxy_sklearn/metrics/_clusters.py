@@ -4,7 +4,7 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.metrics.cluster import contingency_matrix
 from sklearn.utils import check_consistent_length
 
-from galaxy_sklearn._validation import labelled
+from galaxy_sklearn.metrics._labels import known_labels
 
 
 def cluster_accuracy(y_true, clusters):
@@ -18,7 +18,8 @@ def cluster_accuracy(y_true, clusters):
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
-        True classes. Galaxies without one (None, NaN, NA) are left out.
+        True classes; like `clusters`, a table of one column will do. Galaxies without one (None,
+        NaN, NA) are left out.
     clusters : array-like of shape (n_samples,)
         Cluster of each, under any name.
 
@@ -30,7 +31,7 @@ def cluster_accuracy(y_true, clusters):
     Raises
     ------
     ValueError
-        If the lengths differ, or no galaxy has a class.
+        If the lengths differ, either has several columns, or no galaxy has a class.
 
     References
     ----------
@@ -44,7 +45,7 @@ def cluster_accuracy(y_true, clusters):
     0.75
     """
     check_consistent_length(y_true, clusters)
-    y_true, clusters, _ = labelled(y_true, clusters)
+    y_true, clusters, _ = known_labels(y_true, clusters)
     if not len(y_true):
         raise ValueError("cluster_accuracy needs galaxies whose class is known; all are missing.")
     counts = contingency_matrix(y_true, clusters)

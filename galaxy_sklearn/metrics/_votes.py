@@ -27,8 +27,9 @@ def vote_rmse(y_true, y_pred, *, sample_weight=None, multioutput="pooled"):
     Raises
     ------
     ValueError
-        If the shapes do not fit, a prediction is NaN, nothing in `y_true` is known, or
-        `multioutput` is another word.
+        If the shapes do not fit, there are no fractions, a prediction is NaN, a fraction in
+        `y_true` or a weight is infinite, a weight is negative or NaN, nothing in `y_true` is
+        known, or `multioutput` is another word.
 
     Examples
     --------
@@ -42,9 +43,10 @@ def vote_rmse(y_true, y_pred, *, sample_weight=None, multioutput="pooled"):
             f"vote_rmse takes predictions of the shape of y_true, (n_samples, n_answers); got "
             f"{predicted.shape} and {truth.shape}."
         )
-    if np.isnan(predicted).any():
-        row = int(np.isnan(predicted.reshape(len(predicted), -1)).any(axis=1).argmax())
-        raise ValueError(f"vote_rmse: row {row} of y_pred holds NaN.")
+    if not truth.size:
+        raise ValueError(f"vote_rmse needs at least one fraction; got shape {truth.shape}.")
+    _refuse(np.isnan(predicted), "y_pred holds NaN")
+    _refuse(np.isinf(truth), "y_true holds infinity")
     if multioutput not in ("pooled", "raw_values"):
         raise ValueError(
             f"vote_rmse takes multioutput='pooled' or 'raw_values'; got {multioutput!r}."
@@ -55,6 +57,8 @@ def vote_rmse(y_true, y_pred, *, sample_weight=None, multioutput="pooled"):
         raise ValueError(
             f"vote_rmse takes one weight a sample, of {len(truth)}; got shape {weights.shape}."
         )
+    if not (np.isfinite(weights) & (weights >= 0)).all():
+        raise ValueError("vote_rmse takes weights that are finite and not negative.")
     shares = np.where(np.isnan(truth), 0.0, weights[:, np.newaxis])
     if not shares.sum() > 0:
         raise ValueError("vote_rmse: nothing in y_true is known and has weight.")
@@ -63,3 +67,9 @@ def vote_rmse(y_true, y_pred, *, sample_weight=None, multioutput="pooled"):
         return float(np.sqrt(squares.sum() / shares.sum()))
     totals = np.where(shares.sum(axis=0) > 0, shares.sum(axis=0), np.nan)
     return np.sqrt(squares.sum(axis=0) / totals)
+
+
+def _refuse(wrong, what):
+    """Raise ValueError if any value is wrong, naming the first such row."""
+    if wrong.any():
+        raise ValueError(f"vote_rmse: row {int(np.argwhere(wrong)[0, 0])} of {what}.")

@@ -37,7 +37,7 @@ class VoteDistribution:
     --------
     >>> from galaxy_sklearn.neural_network import VoteDistribution
     >>> votes = VoteDistribution("gz2", [[8.0, 2.0, 1.0] + 34 * [1.0]])
-    >>> lower, upper = votes.interval(0.9)
+    >>> lower, upper = votes.interval(0.9, kind="conditional")
     >>> print(lower[0, 0].round(2), upper[0, 0].round(2))
     0.49 0.91
     """
@@ -124,42 +124,56 @@ class VoteDistribution:
             return tuple(
                 np.where(b > 0, beta.ppf(tail, a, np.maximum(b, 1e-12)), 1.0) for tail in tails
             )
-        votes = self._votes(n_votes, self.tree.answer_question)
+        votes = self._votes(n_votes, by_question=True)
         some = np.maximum(votes, 1)
         bounds = (betabinom.ppf(tail, some, a, np.maximum(b, 1e-12)) / some for tail in tails)
         return tuple(np.where(votes > 0, bound, np.nan) for bound in bounds)
 
-    def _votes(self, n_votes, questions):
+    def _votes(self, n_votes, *, by_question=False):
         """Return whole numbers of votes, (n_samples, 1) or (n_samples, n_answers)."""
-        votes = np.asarray(n_votes, dtype=float)
-        votes = votes[..., np.newaxis] if votes.ndim < 2 else votes[:, questions]
-        if votes.ndim == 1:
-            votes = votes[np.newaxis]
-        if len(votes) not in (1, len(self)):
+        votes, n = np.asarray(n_votes, dtype=float), len(self)
+        shapes, wanted = [(), (1,), (n,)], f"a number or ({n},)"
+        if by_question:
+            n_questions = len(self.tree.questions)
+            shapes += [(1, n_questions), (n, n_questions)]
+            wanted = f"a number, ({n},) or ({n}, {n_questions})"
+        if votes.shape not in shapes:
             raise ValueError(
-                f"VoteDistribution holds {len(self)} galaxies and got n_votes of shape "
-                f"{np.shape(n_votes)}."
+                f"VoteDistribution holds {n} galaxies and got n_votes of shape {votes.shape}; it "
+                f"takes {wanted}."
             )
+        each = votes.ndim == 2
+        votes = votes[:, self.tree.answer_question] if each else votes.reshape(-1, 1)
         if (votes < 0).any() or np.isinf(votes).any():
             raise ValueError(
                 "VoteDistribution takes n_votes that are finite and not negative; None is "
                 "endlessly many."
             )
         votes = np.round(np.nan_to_num(votes))
-        return np.broadcast_to(votes, (len(self), votes.shape[1])).astype(np.int64)
+        return np.broadcast_to(votes, (n, votes.shape[1])).astype(np.int64)
+
+    def _volunteers(self, n_votes):
+        """Return whole numbers of volunteers, (n_samples,)."""
+        if np.ndim(n_votes) > 1:
+            raise ValueError(
+                f"VoteDistribution draws from so many volunteers in all: a number or "
+                f"({len(self)},); got n_votes of shape {np.shape(n_votes)}."
+            )
+        return self._votes(n_votes)[:, 0]
 
     def _sampled_bounds(self, tails, n_votes, random_state):
         random = check_random_state(random_state)
+        volunteers = None if n_votes is None else self._volunteers(n_votes)
         n_draws = 1000
         step = max(1, _BLOCK // (n_draws * self.concentrations.shape[1]))
-        bounds = []
+        bounds = np.empty((2, *self.concentrations.shape))
         for start in range(0, len(self), step):
             rows = slice(start, start + step)
             part = VoteDistribution(self.tree, self.concentrations[rows])
-            votes = n_votes if np.ndim(n_votes) == 0 else np.asarray(n_votes)[rows]
+            votes = None if volunteers is None else volunteers[rows]
             draws = part.sample(n_draws, n_votes=votes, random_state=random)
-            bounds.append(np.quantile(draws, tails, axis=0))
-        return tuple(np.concatenate(bounds, axis=1))
+            bounds[:, rows] = np.quantile(draws, tails, axis=0)
+        return tuple(bounds)
 
     def sample(self, n_draws, *, kind="path", n_votes=None, random_state=None):
         """Draw fractions, or votes.
@@ -196,13 +210,8 @@ class VoteDistribution:
         shares = gammas / sum_by_question(tree, gammas)[:, tree.answer_question]
         given = "conditional"
         if n_votes is not None:
-            if np.ndim(n_votes) > 1:
-                raise ValueError(
-                    f"VoteDistribution draws from so many volunteers in all: a number or "
-                    f"({len(self)},); got n_votes of shape {np.shape(n_votes)}."
-                )
-            volunteers = self._votes(n_votes, tree.answer_question)[:, 0]
-            shares = self._poll(shares, np.tile(volunteers, n_draws), random)
+            volunteers = np.tile(self._volunteers(n_votes), n_draws)
+            shares = self._poll(shares, volunteers, random)
             given = "counts"
         elif kind == "counts":
             raise ValueError("VoteDistribution.sample needs n_votes to draw counts.")

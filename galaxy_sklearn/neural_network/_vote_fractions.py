@@ -441,7 +441,7 @@ restart_scores_, history_, net_
         ------
         AttributeError
             If there is no tree.
-        ValueError
+        TypeError, ValueError
             As in `clean_samples` and `predict`.
         """
         settings = {"scheme": scheme, "kind": kind_of(scheme) or "path", "tree": tree_of(self)}

@@ -100,7 +100,12 @@ def _as_fitted(estimator, y):
 def _read_table(estimator, y):
     answers = list(y.columns) if hasattr(y, "columns") else None
     values = check_array(
-        y, ensure_2d=False, dtype=np.float64, ensure_all_finite="allow-nan", input_name="y"
+        y,
+        ensure_2d=False,
+        dtype=np.float64,
+        order="C",
+        ensure_all_finite="allow-nan",
+        input_name="y",
     )
     flat = values.ndim == 1
     values = values.reshape(len(values), -1)
