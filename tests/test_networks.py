@@ -282,7 +282,9 @@ def test_a_folder_that_is_missing_is_named_before_weights_are_written(tmp_path):
     from galaxy_sklearn._training.pretrained import save_trunk
 
     path = tmp_path / "nowhere" / "encoder.safetensors"
-    with pytest.raises(FileNotFoundError, match="encoder.safetensors.* there is no folder .*nowhere"):
+    with pytest.raises(
+        FileNotFoundError, match="encoder.safetensors.* there is no folder .*nowhere"
+    ):
         save_trunk({"weight": torch.zeros(2)}, path)
     assert not path.parent.exists()
 
