@@ -83,6 +83,13 @@ def test_they_become_blank_where_asked_in_fit_too(write, step):
     np.testing.assert_array_equal(images[[0, 1, 3]], np.asarray(expected.transform(good)))
 
 
+class Brighter:
+    """A step that makes even of blanks something else."""
+
+    def transform_images(self, images):
+        return images + np.float32(1)
+
+
 @pytest.mark.parametrize("cached", [False, True])
 def test_a_network_s_standardisation_leaves_blanks_out(write, cached, tmp_path):
     names = write(0.5)
@@ -93,6 +100,9 @@ def test_a_network_s_standardisation_leaves_blanks_out(write, cached, tmp_path):
         found = pixel_statistics(images, np.array([1.0, 2.0, 3.0, 4.0]))
     good = ImageReader().fit_transform([names[0], names[1], names[3]])
     np.testing.assert_allclose(found, pixel_statistics(good, np.array([1.0, 2.0, 4.0])), rtol=1e-9)
+    later = images.cache(tmp_path / "stored").map(Brighter())
+    shifted = pixel_statistics(later, np.array([1.0, 2.0, 3.0, 4.0]))
+    np.testing.assert_allclose(shifted, [found[0] + 1, found[1]], rtol=1e-6)
 
 
 @pytest.mark.parametrize("step", [AsinhStretch(), CLAHE(), PercentileStretch()], ids=str)

@@ -133,10 +133,12 @@ def pixel_statistics(images, weights):
     for start in range(0, len(rows), 64):
         part = slice(start, start + 64)
         block = np.asarray(read_rows(images, rows[part]), dtype=np.float64)
+        if is_image_sequence(images):
+            blank = images[rows[part]].unreadable_
+            lost += shares[part][blank].sum()
+            shares[part][blank] = 0
         mean = mean + shares[part] @ block.mean((1, 2))
         square = square + shares[part] @ (block**2).mean((1, 2))
-        if is_image_sequence(images):
-            lost += shares[part][images[rows[part]].unreadable_].sum()  # blanks, which add 0
     if 0 < lost < 1:
         mean, square = mean / (1 - lost), square / (1 - lost)
     variance = np.maximum(square - mean**2, 0)

@@ -170,10 +170,13 @@ class OptunaSearchCV(BaseSearchCV):
     def _require_one_to_maximise(self):
         several = isinstance(self.scoring, list | tuple | set | dict)
         if several and self.refit not in self.scoring:
-            raise ValueError(
-                f"OptunaSearchCV with several scores needs refit to name the one that is "
-                f"maximised, of {sorted(self.scoring)}; got {self.refit!r}."
-            )
+            self._fail_to_choose(self.scoring)
+
+    def _fail_to_choose(self, scores):
+        raise ValueError(
+            f"OptunaSearchCV with several scores needs refit to name the one that is maximised, "
+            f"of {sorted(scores)}; got {self.refit!r}."
+        )
 
     def _begin(self, optuna):
         """Return the study, and how many of its trials are to be tried again."""
@@ -229,11 +232,7 @@ class OptunaSearchCV(BaseSearchCV):
         name = self.refit if isinstance(self.refit, str) else "score"
         name = "score" if "mean_test_score" in results else name  # the only one
         if f"mean_test_{name}" not in results:
-            known = sorted(one[10:] for one in results if one.startswith("mean_test_"))
-            raise ValueError(
-                f"OptunaSearchCV with several scores needs refit to name the one that is "
-                f"maximised, of {known}; got {self.refit!r}."
-            )
+            self._fail_to_choose(one[10:] for one in results if one.startswith("mean_test_"))
         return results[f"mean_test_{name}"][place]
 
     def _print(self, trials, candidates, scores):

@@ -312,18 +312,18 @@ class NetEstimator(NestedParamsMixin, SavedMixin, BaseEstimator):
         if earlier is None:
             self._fit_pretrainer(dataset.images, seed, pool)
         seeds = [seed, *(epoch_seed(seed, run) for run in range(1, self.n_restarts))]
-        self.restart_scores_, best, kept = [], -math.inf, None
+        self.restart_scores_, best = [], None
         for run_seed in seeds:
             try:
                 net, n_epochs, score = self._run(dataset, n_outputs, validate, run_seed, earlier)
             except DivergenceError as error:
-                if kept is None and run_seed == seeds[-1]:
+                if best is None and run_seed == seeds[-1]:
                     raise
                 self._warn_of_divergence(error)
                 score = -math.inf
             else:
-                if kept is None or score > best:
-                    best, kept, self.n_iter_ = score, net, n_epochs
+                if best is None or score > best:
+                    best, self.n_iter_ = score, n_epochs
                     self._keep(net)
             self.restart_scores_.append(score)
 
