@@ -1,6 +1,8 @@
 """Warps and views: what they must not change, and what they must."""
 
+import copy
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -9,20 +11,36 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapes import make_shapes
 
-from galaxy_sklearn import GalaxyClassifier
+from galaxy_sklearn import GalaxyClassifier, augmentation
 from galaxy_sklearn.augmentation import (
     ColourJitter,
+    DielemanAugmentation,
     GalaxyAugmentation,
     MultiScaleCrop,
     RotatedViews,
     RotateZoomContrast,
     ScaleJitterCrop,
     StrongAugmentation,
+    SurveyDegradation,
     View,
     prediction_views,
 )
 from galaxy_sklearn.augmentation._views import central_view
 from galaxy_sklearn.augmentation._warp import warp
+from galaxy_sklearn.neural_network import StepDecay
+
+VALUES = [
+    (ColourJitter(hue=0.1), ColourJitter(hue=0.2)),
+    (DielemanAugmentation(zoom=1.2), DielemanAugmentation()),
+    (GalaxyAugmentation(zoom=(0.9, 1.1)), GalaxyAugmentation()),
+    (MultiScaleCrop([180, 200]), MultiScaleCrop([180, 220])),
+    (RotateZoomContrast(zoom=(0.9, 1.1)), RotateZoomContrast()),
+    (RotatedViews(4, mirror=False), RotatedViews(4)),
+    (ScaleJitterCrop((170, 200)), ScaleJitterCrop()),
+    (StepDecay([0.5], factor=0.2), StepDecay([0.5])),
+    (StrongAugmentation(), GalaxyAugmentation()),
+    (SurveyDegradation(share=0.2), SurveyDegradation()),
+]
 
 
 def _plain(n, **changes):
@@ -263,14 +281,34 @@ def test_nothing_to_vary_is_a_range_too():
     assert ColourJitter(contrast=(1.0, 1.0), saturation=(0, 0)).saturation == (0, 0)
 
 
-def test_colour_jitters_are_equal_by_their_values(images):
+@pytest.mark.parametrize(("value", "other"), VALUES, ids=lambda value: type(value).__name__)
+def test_values_are_equal_by_their_parameters_and_shown_as_their_calls(value, other):
+    names = vars(augmentation) | {"StepDecay": StepDecay}
+    for again in (
+        copy.deepcopy(value),
+        pickle.loads(pickle.dumps(value)),
+        eval(repr(value), names),
+    ):
+        assert again == value
+        assert repr(again) == repr(value)
+    assert other != value
+    assert value != repr(value)
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(value)
+
+
+def test_values_that_hold_arrays_are_equal_too():
+    components = np.eye(3)
+    one = DielemanAugmentation(components=components)
+    assert one == DielemanAugmentation(components=components.copy())
+    assert one != DielemanAugmentation()
+    assert one != DielemanAugmentation(components=2 * components)
+    assert RotateZoomContrast(zoom=np.array([0.8, 1.2])) == RotateZoomContrast(zoom=(0.8, 1.2))
+
+
+def test_equal_colour_jitters_see_the_same(images):
     jitter = ColourJitter(brightness=0.1, contrast=(0.5, 1.5), hue=0.2)
-    assert repr(jitter) == (
-        "ColourJitter(brightness=0.1, contrast=(0.5, 1.5), saturation=(1.0, 1.0), hue=0.2)"
-    )
     again = ColourJitter(**vars(jitter))
-    assert again == jitter
-    assert ColourJitter() != jitter
     seen = [one(images, torch.Generator().manual_seed(1)) for one in (jitter, again)]
     assert torch.equal(*seen)
 

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Iterable
 
+from galaxy_sklearn._values import ValueObject
+
 
 def one_cycle(progress, warm_up=0.15):
     """Return the learning-rate factor: linear up over `warm_up`, then half a cosine to zero."""
@@ -18,7 +20,7 @@ SCHEDULES = {
 }
 
 
-class StepDecay:
+class StepDecay(ValueObject):
     """Multiply the learning rate by a factor at certain steps.
 
     Parameters
@@ -52,11 +54,6 @@ class StepDecay:
 
     def __repr__(self):
         return f"StepDecay({list(self.milestones)}, factor={self.factor})"
-
-    def __eq__(self, other):
-        return type(other) is type(self) and vars(other) == vars(self)
-
-    __hash__ = None
 
     def __call__(self, step, n_steps):
         """Return the factor at `step` of `n_steps`."""

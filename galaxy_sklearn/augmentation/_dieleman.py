@@ -5,6 +5,7 @@ import math
 import torch
 
 from galaxy_sklearn._validation import POSITIVE
+from galaxy_sklearn._values import ValueObject
 from galaxy_sklearn.augmentation._checks import check_numbers
 from galaxy_sklearn.augmentation._warp import warp
 
@@ -34,7 +35,7 @@ def colour_components(images):
     return (vectors * values).flip(1).T
 
 
-class DielemanAugmentation:
+class DielemanAugmentation(ValueObject):
     """Rotate by any angle, mirror, zoom and shift in one resampling; then change the colour.
 
     Parameters
@@ -74,15 +75,6 @@ class DielemanAugmentation:
         self.frame = frame
         self.colour = colour
         self.components = components
-
-    def __repr__(self):
-        values = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
-        return f"DielemanAugmentation({values})"
-
-    def __eq__(self, other):
-        return type(other) is type(self) and repr(other) == repr(self)
-
-    __hash__ = None
 
     def __call__(self, images, size, *, field, generator):
         """Return one random view of each image.

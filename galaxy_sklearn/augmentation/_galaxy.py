@@ -5,13 +5,14 @@ import math
 import torch
 
 from galaxy_sklearn._validation import POSITIVE
+from galaxy_sklearn._values import ValueObject
 from galaxy_sklearn.augmentation._checks import check_numbers, check_ranges
 from galaxy_sklearn.augmentation._warp import warp
 
 _FILLS = ("reflection", "border", "zeros")
 
 
-class GalaxyAugmentation:
+class GalaxyAugmentation(ValueObject):
     """Random zoom, rotation, mirror and shift in one resampling, then brightness and colour.
 
     A galaxy has no up and no handedness, so every rotation and mirror image is as likely as the
@@ -71,15 +72,6 @@ class GalaxyAugmentation:
         self.contrast = contrast
         self.colour = colour
         self.fill = fill
-
-    def __repr__(self):
-        values = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
-        return f"{type(self).__name__}({values})"
-
-    def __eq__(self, other):
-        return type(other) is type(self) and vars(other) == vars(self)
-
-    __hash__ = None
 
     def __call__(self, images, size, *, field, generator):
         """Return one random view of each image.

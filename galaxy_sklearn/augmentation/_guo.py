@@ -5,12 +5,13 @@ import math
 import torch
 
 from galaxy_sklearn._validation import POSITIVE
+from galaxy_sklearn._values import ValueObject
 from galaxy_sklearn.augmentation._checks import check_ranges
 from galaxy_sklearn.augmentation._warp import warp
 from galaxy_sklearn.augmentation._zhu import ColourJitter
 
 
-class RotateZoomContrast:
+class RotateZoomContrast(ValueObject):
     """Rotate by any angle, zoom, change the contrast; what lies outside the frame is black.
 
     Parameters
@@ -35,14 +36,6 @@ class RotateZoomContrast:
         check_ranges(self, contrast=contrast)
         self.zoom = zoom
         self.contrast = contrast
-
-    def __repr__(self):
-        return f"RotateZoomContrast(zoom={self.zoom}, contrast={self.contrast})"
-
-    def __eq__(self, other):
-        return type(other) is type(self) and vars(other) == vars(self)
-
-    __hash__ = None
 
     def __call__(self, images, size, *, field, generator):
         """Return one random view of each image.

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from galaxy_sklearn._values import ValueObject
 from galaxy_sklearn.augmentation._checks import SHARE, check_numbers, check_ranges
 from galaxy_sklearn.augmentation._warp import warp
 
@@ -67,7 +68,7 @@ def blur(images, sigma, radius):
     return planes[0].reshape(images.shape), (kernel**2).sum(1)
 
 
-class SurveyDegradation:
+class SurveyDegradation(ValueObject):
     r"""Show galaxies as they would look further away, or in a survey of lower quality.
 
     A network that learns from near galaxies also sees far ones, whose faint arms are lost, and a
@@ -159,15 +160,6 @@ class SurveyDegradation:
         self.scaled = scaled
         self.share = share
         self.augmentation = augmentation
-
-    def __repr__(self):
-        values = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
-        return f"SurveyDegradation({values})"
-
-    def __eq__(self, other):
-        return type(other) is type(self) and vars(other) == vars(self)
-
-    __hash__ = None
 
     def __call__(self, images, size, *, field, generator):
         """Return one view of each image, part of them degraded.

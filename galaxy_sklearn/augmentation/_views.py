@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import torch
 
+from galaxy_sklearn._values import ValueObject
 from galaxy_sklearn.augmentation._warp import warp
 
 
@@ -56,7 +57,7 @@ def _are_positive(values):
         return False
 
 
-class MultiScaleCrop:
+class MultiScaleCrop(ValueObject):
     """Views of central crops of several sizes in pixels, for `tta`.
 
     Each crop is resized, and the network sees the central part of that: Zhu's crops of Q pixels
@@ -95,11 +96,6 @@ class MultiScaleCrop:
     def __repr__(self):
         return f"MultiScaleCrop({list(self.sizes)}, central={self.central})"
 
-    def __eq__(self, other):
-        return type(other) is type(self) and vars(other) == vars(self)
-
-    __hash__ = None
-
     def scales(self, side, field):
         """Return the fields of view relative to `field`, for images of `side` pixels.
 
@@ -113,7 +109,7 @@ class MultiScaleCrop:
         return [size * self.central / side / field for size in self.sizes]
 
 
-class RotatedViews:
+class RotatedViews(ValueObject):
     """Views turned by evenly spaced angles, at several fields of view and mirrored, for `tta`.
 
     Parameters
@@ -156,11 +152,6 @@ class RotatedViews:
 
     def __repr__(self):
         return f"RotatedViews({self.n_angles}, fields={self.fields}, mirror={self.mirror})"
-
-    def __eq__(self, other):
-        return type(other) is type(self) and vars(other) == vars(self)
-
-    __hash__ = None
 
     def views(self):
         """Return the views, each next to its mirror image."""

@@ -5,6 +5,7 @@ from numbers import Integral
 
 import torch
 
+from galaxy_sklearn._values import ValueObject
 from galaxy_sklearn.augmentation._checks import check_numbers, check_ranges
 from galaxy_sklearn.augmentation._warp import warp
 
@@ -40,7 +41,7 @@ def rotate_hue(images, turns):
     return torch.einsum("nij,njhw->nihw", matrix, images)
 
 
-class ColourJitter:
+class ColourJitter(ValueObject):
     """Change brightness, contrast, saturation and hue, each image by its own amounts.
 
     What `ScaleJitterCrop` and others end with, and a part for an augmentation of your own; by
@@ -73,15 +74,6 @@ class ColourJitter:
         self.saturation = saturation
         self.hue = hue
 
-    def __repr__(self):
-        values = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
-        return f"ColourJitter({values})"
-
-    def __eq__(self, other):
-        return type(other) is type(self) and vars(other) == vars(self)
-
-    __hash__ = None
-
     def __call__(self, images, generator):
         """Return jittered images of the same shape, each drawn from `generator`."""
 
@@ -102,7 +94,7 @@ class ColourJitter:
         return rotate_hue(images, uniform(-self.hue, self.hue)) if self.hue else images
 
 
-class ScaleJitterCrop:
+class ScaleJitterCrop(ValueObject):
     """Crop S x S pixels, S random for each image; resize; crop at random; turn; mirror; jitter.
 
     One resampling does the work of the published chain: crop the central S x S pixels, resize
@@ -168,15 +160,6 @@ class ScaleJitterCrop:
         self.contrast = contrast
         self.saturation = saturation
         self.hue = hue
-
-    def __repr__(self):
-        values = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
-        return f"ScaleJitterCrop({values})"
-
-    def __eq__(self, other):
-        return type(other) is type(self) and vars(other) == vars(self)
-
-    __hash__ = None
 
     def __call__(self, images, size, *, field, generator):
         """Return one random view of each image.
