@@ -221,7 +221,7 @@ def test_the_strip_goes_on_inside_the_recipe_of_zhu():
         "training\n+ saturation",
         "training\n+ hue",
         "training\nstandardize=\n'image'",
-        "prediction\nplain view",
+        "prediction\nplain view\nstandardize=\n'image'",
     ]
     pictures = [ax.images[0].get_array() for ax in display.axes_[0]]
     assert [picture.shape[0] for picture in pictures] == [260, 260] + 7 * [64]

@@ -413,11 +413,13 @@ def _within(box, other):
     return other.contains(box.x0, box.y0) and other.contains(box.x1, box.y1)
 
 
+@pytest.mark.parametrize("size", [None, (8, 5)])
 @pytest.mark.parametrize("name", tree_names())
-def test_the_picture_shows_every_answer_and_no_card_overlaps(pyplot, name):
+def test_the_picture_shows_every_answer_and_no_card_overlaps(pyplot, name, size):
     tree = load_tree(name)
     even = np.concatenate([np.full(len(q.answers), 1 / len(q.answers)) for q in tree.questions])
-    display = DecisionTreeDisplay.from_votes(even, tree=tree, kind="conditional")
+    ax = None if size is None else pyplot.subplots(figsize=size, dpi=300)[1]
+    display = DecisionTreeDisplay.from_votes(even, tree=tree, kind="conditional", ax=ax)
     texts = [text.get_text() for text in display.ax_.texts]
     for question in tree.questions:
         for answer in question.answers:

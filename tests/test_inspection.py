@@ -141,6 +141,15 @@ def test_explaining_changes_nothing(fitted, corners):
     np.testing.assert_array_equal(fitted.predict_proba(X), before)
 
 
+def test_the_view_of_a_galaxy_does_not_depend_on_the_others(fitted, corners):
+    X, _ = corners
+    dim = X[:2] // 20
+    _, alone = grad_cam(fitted, dim[:1])
+    _, among = grad_cam(fitted, np.concatenate([dim[:1], X[:3]]))
+    np.testing.assert_allclose(alone[0], among[0], atol=1e-5)
+    assert alone[0].max() == 1
+
+
 def test_pipelines_are_explained_from_raw_images(corners):
     X, y = corners
     model = make_pipeline(

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import confusion_matrix
 
 from galaxy_sklearn.inspection import (
     ClassAccuracyDisplay,
@@ -11,8 +12,11 @@ from galaxy_sklearn.inspection import (
     EmbeddingDisplay,
     GalleryDisplay,
     MistakeGalleryDisplay,
+    ReliabilityDisplay,
     RocCurvesDisplay,
+    TrainingCurvesDisplay,
 )
+from galaxy_sklearn.metrics import expected_calibration_error
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (6, 8, 8, 3), dtype=np.uint8)
@@ -114,3 +118,130 @@ def test_long_names_are_wrapped():
 def test_labels_of_another_length_are_named():
     with pytest.raises(ValueError, match="takes a label an image; got 2 and 6"):
         EmbeddingDisplay.from_estimator(None, IMAGES, ["a", "b"])
+
+
+GALAXY10 = [
+    *("Disturbed", "Merging", "Round Smooth", "In-between Round Smooth", "Cigar Shaped Smooth"),
+    *("Barred Spiral", "Unbarred Tight Spiral", "Unbarred Loose Spiral"),
+    *("Edge-on without Bulge", "Edge-on with Bulge"),
+]
+
+
+@pytest.mark.parametrize("own", [True, False])
+@pytest.mark.parametrize("count", [7, 12_751, 243_434])
+def test_counts_fit_their_cells(count, own):
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    ax = None if own else pyplot.subplots(figsize=(5, 4), layout="constrained")[1]
+    display = ConfusionMatrixDisplay(np.full((10, 10), count), GALAXY10).plot(ax=ax)
+    display.figure_.draw_without_rendering()
+    cell = display.ax_.get_window_extent().width / 10
+    assert display.ax_.texts[0].get_text() == str(count)
+    assert 0 < max(text.get_window_extent().width for text in display.ax_.texts) <= cell
+
+
+@pytest.mark.parametrize("normalize", [None, "true", "pred", "all"])
+def test_shares_and_weights_are_those_of_scikit_learn(normalize):
+    true, called = RNG.choice(["a", "b", "c"], (2, 60))
+    settings = {"normalize": normalize, "sample_weight": RNG.uniform(size=60)}
+    display = ConfusionMatrixDisplay.from_predictions(
+        true, called, display_labels=["A", "B", "C"], **settings
+    )
+    expected = confusion_matrix(true, called, **settings)
+    np.testing.assert_allclose(display.matrix, expected)
+    drawn = [float(text.get_text()) for text in display.ax_.texts]
+    np.testing.assert_allclose(drawn, expected.ravel(), rtol=0.005, atol=0.005)
+    assert [one.get_text() for one in display.ax_.get_xticklabels()] == ["A", "B", "C"]
+    assert float(display.ax_.images[0].get_array().max()) <= 1
+    with pytest.raises(ValueError, match="a display label for each of 3 classes; got 2"):
+        ConfusionMatrixDisplay.from_predictions(true, called, display_labels=["A", "B"])
+
+
+def test_weights_stay_with_their_galaxies_where_labels_are_missing():
+    true, called = ["a", None, "b"], ["a", "a", "a"]
+    weights = [1.0, 10.0, 100.0]
+    display = ConfusionMatrixDisplay.from_predictions(true, called, sample_weight=weights)
+    assert display.matrix.tolist() == [[1, 0], [100, 0]]
+
+
+def test_neighbouring_classes_differ_in_more_than_colour():
+    names = [f"class {k}" for k in range(5)]
+    y = np.repeat(names, 4)
+    proba = RNG.dirichlet(np.ones(5), len(y))
+    lines = RocCurvesDisplay.from_predictions(y, proba, classes=names).ax_.lines[:5]
+    assert all(a.get_linestyle() != b.get_linestyle() for a, b in zip(lines, lines[1:]))
+    points = EmbeddingDisplay(RNG.normal(size=(20, 2)), y, method="x").plot().ax_.collections
+    shapes = [one.get_paths()[0].vertices.tobytes() for one in points]
+    assert all(a != b for a, b in zip(shapes, shapes[1:]))
+
+
+@pytest.mark.parametrize("n_classes", [5, 45])
+def test_the_legend_of_a_map_stands_beside_it_in_the_figure(n_classes):
+    y = np.repeat([f"class {k}" for k in range(n_classes)], 2)
+    display = EmbeddingDisplay(RNG.normal(size=(len(y), 2)), y, method="x").plot()
+    display.figure_.draw_without_rendering()
+    legend, axes = display.ax_.get_legend().get_window_extent(), display.ax_.get_window_extent()
+    assert axes.x1 <= legend.x0 < legend.x1 <= display.figure_.bbox.x1
+    assert axes.width > 300  # pixels
+
+
+def test_curves_of_several_models_share_a_legend_beside_them():
+    history = [{"train_loss": 2 - k, "valid_loss": 2.5 - k, "valid_score": k} for k in range(2)]
+    one = TrainingCurvesDisplay({"": history}).plot()
+    assert [len(ax.get_legend().get_texts()) for ax in one.axes_] == [2, 1]
+    several = TrainingCurvesDisplay({"scratch": history, "pretrained": history}).plot()
+    assert several.axes_[0].get_legend() is None
+    legend = several.axes_[1].get_legend()
+    assert len(legend.get_texts()) == 4
+    several.figure_.draw_without_rendering()
+    assert several.axes_[1].get_window_extent().x1 <= legend.get_window_extent().x0
+
+
+def test_shares_of_few_galaxies_are_numbers_not_classes():
+    shares = pd.Series([0.25, 0.5, 0.75], name="redshift")
+    display = EmbeddingDisplay(RNG.normal(size=(3, 2)), shares, method="x").plot()
+    assert display.figure_.axes[1].get_ylabel() == "redshift"
+    classes = EmbeddingDisplay(RNG.normal(size=(3, 2)), shares.round(), method="x").plot()
+    assert len(classes.ax_.get_legend().get_texts()) == 2
+
+
+def test_a_star_does_not_hide_the_galaxy():
+    flux = RNG.normal(100, 1, (1, 64, 64, 1))
+    flux[0, 20:40, 20:40] += 20
+    flux[0, 5, 5] = 1e6
+    shown = GalleryDisplay.from_labels(flux, ["a"]).axes_[0, 0].images[0]
+    low, high = shown.get_clim()
+    assert low < 110
+    assert 115 < high < 140
+
+
+def test_other_numbers_of_bands_are_drawn_as_their_mean():
+    images = RNG.uniform(size=(1, 8, 8, 5))
+    images[..., 0] = 0
+    shown = GalleryDisplay.from_labels(images, ["a"]).axes_[0, 0].images[0]
+    np.testing.assert_allclose(shown.get_array(), images[0].mean(-1))
+
+
+def test_long_ids_are_wrapped():
+    ids = ["a/path/of/more/than/eighteen/letters.fits"]
+    rows = GalleryDisplay.from_labels(IMAGES[:1], ["a"], ids=ids).rows
+    assert max(map(len, rows[0][1][0][1].split("\n"))) <= 18
+
+
+def test_probabilities_that_are_not_known_are_refused():
+    proba = np.array([[0.1, 0.9], [np.nan, np.nan]])
+    with pytest.raises(ValueError, match="MistakeGalleryDisplay needs .*; row 1 has NaN"):
+        MistakeGalleryDisplay.from_predictions(IMAGES[:2], ["a", "b"], proba, classes=["a", "b"])
+
+
+def test_a_picture_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="ClassCountsDisplay found no galaxy that has a label"):
+        ClassCountsDisplay.from_predictions([None, None])
+    with pytest.raises(ValueError, match="EmbeddingDisplay found no galaxy that has a label"):
+        EmbeddingDisplay(np.zeros((2, 2)), [None, None], method="x").plot()
+
+
+def test_the_picture_has_the_calibration_error_of_the_metric():
+    proba = RNG.dirichlet(np.ones(3), 200)
+    y = np.array(["a", "b", "c"])[proba.argmax(1)]
+    error = ReliabilityDisplay.from_predictions(y, proba, classes=["a", "b", "c"]).error_
+    assert error == pytest.approx(expected_calibration_error(y, proba, classes=["a", "b", "c"]))

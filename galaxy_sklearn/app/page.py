@@ -71,14 +71,15 @@ def as_table(names, found, classes, threshold):
 
 def show_table(table):
     """Show the table, and offer it as a file."""
-    shares = {
-        name: st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1)
-        for name in table.columns[2:-1]
-    }
+    shares = {name: _share_column() for name in table.columns[2:-1]}
     order = ["file", "class", "confidence", "needs_review", *table.columns[3:-1]]
     st.dataframe(table, column_config=shares, column_order=order, hide_index=True)
     text = table.to_csv(index=False, float_format="%.6f")
     st.download_button("Download as CSV", text, "predictions.csv", "text/csv")
+
+
+def _share_column():
+    return st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1)
 
 
 def show_one(model, files, shares):
@@ -86,12 +87,10 @@ def show_one(model, files, shares):
     left, right = st.columns(2)
     order = np.argsort(-shares)
     names = [str(name) for name in model.classes_[order]]
-    right.bar_chart(
+    right.dataframe(
         pd.DataFrame({"class": names, "probability": shares[order]}),
-        x="class",
-        y="probability",
-        horizontal=True,
-        sort=False,
+        column_config={"probability": _share_column()},
+        hide_index=True,
     )
     try:
         display = GradCamDisplay.from_estimator(model, files)

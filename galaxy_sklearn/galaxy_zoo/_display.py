@@ -164,7 +164,7 @@ class DecisionTreeDisplay:
             self._draw_ways_in(cards, question)
         for question, card in enumerate(cards):
             self._draw_card(card, question)
-        self.ax_.text(
+        self._text(
             _MARGIN, height + 0.2, title or tree.title or tree.name,
             fontsize=13, weight="bold", color=_INK, va="bottom",
         )  # fmt: skip
@@ -181,6 +181,9 @@ class DecisionTreeDisplay:
             ax = figure.add_axes((0, 0, 1, 1))
         ax.set(xlim=(0, width), ylim=(-_MARGIN, height + _TITLE), aspect="equal")
         ax.axis("off")
+        figure = ax.get_figure(root=True)
+        figure.draw_without_rendering()  # lays the axes out
+        self._inch = ax.get_window_extent().width / figure.dpi / width
         return ax
 
     def _draw_ways_in(self, cards, question):
@@ -210,7 +213,7 @@ class DecisionTreeDisplay:
                 paths.Path(corners, [1, 4, 4, 4]),
                 facecolor="none",
                 edgecolor=colour,
-                linewidth=1 + 9 * share,
+                linewidth=self._inch * (1 + 9 * share),
                 alpha=0.75 if taken else 1.0,
                 capstyle="butt",
                 zorder=2 if taken else 1,
@@ -229,7 +232,7 @@ class DecisionTreeDisplay:
                 boxstyle="round,pad=0,rounding_size=0.08",
                 facecolor="white",
                 edgecolor=_PATH if on_path else _PALE if weight == 0 else _EDGE,
-                linewidth=1.4 if on_path else 0.9,
+                linewidth=self._inch * (1.4 if on_path else 0.9),
                 zorder=3,
             )
         )
@@ -265,8 +268,8 @@ class DecisionTreeDisplay:
             color=_FAINT if np.isnan(share) else ink, weight=weight, fontsize=8.5, ha="right",
         )  # fmt: skip
 
-    def _text(self, x, y, text, **style):
-        self.ax_.text(x, y, text, va="center", zorder=5, **style)
+    def _text(self, x, y, text, *, fontsize, va="center", **style):
+        self.ax_.text(x, y, text, fontsize=self._inch * fontsize, va=va, zorder=5, **style)
 
     def _draw_legend(self, height):
         right = self.ax_.get_xlim()[1] - _MARGIN

@@ -156,7 +156,7 @@ class FeatureMapsDisplay(PictureRows):
         -------
         FeatureMapsDisplay
             Drawn. What the network sees of the galaxy stands first in a row; each picture is
-            stretched from its least to its largest value.
+            stretched on its own.
 
         Raises
         ------
@@ -169,11 +169,8 @@ class FeatureMapsDisplay(PictureRows):
             places = np.linspace(0, len(names) - 1, min(len(names), _DRAWN))
             layers = [names[place] for place in places.round().astype(int)]
         maps, views = _maps_and_views(estimator, X, layers)
-        views = np.concatenate(views)
-        if views.shape[-1] != 3:
-            views = views.mean(-1)
         rows = []
-        for k, view in enumerate(views):
+        for k, view in enumerate(np.concatenate(views)):
             for name, stack in maps.items():
                 liveliest = np.argsort(-stack.std((1, 2)).mean(0), kind="stable")[:n_maps]
                 shown = [(stack[k, :, :, one], str(one)) for one in sorted(liveliest)]

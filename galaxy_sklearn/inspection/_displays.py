@@ -9,14 +9,14 @@ from sklearn.decomposition import PCA
 from galaxy_sklearn._optional import import_optional
 from galaxy_sklearn.inspection._fitted import (
     axes,
+    legend_of,
     network_estimator,
-    outside,
+    point_style,
     split_pipeline,
 )
 from galaxy_sklearn.metrics._labels import known_labels
 
 _MANY = 40  # different numbers; more are drawn on a scale
-_MARKERS = "os^D"
 
 
 class TrainingCurvesDisplay:
@@ -138,8 +138,8 @@ class TrainingCurvesDisplay:
         ValueError
             If there is nothing to draw, or there are fewer axes than panels.
         """
-        panels = self._panels()
-        if axes is None:
+        panels, own = self._panels(), axes is None
+        if own:
             pyplot = import_optional("matplotlib.pyplot", extra="inspect", feature="Drawing")
             n = len(panels)
             axes = pyplot.subplots(1, n, figsize=(4.5 * n, 3.6), squeeze=False)[1][0]
@@ -153,13 +153,12 @@ class TrainingCurvesDisplay:
             )
         self.axes_ = tuple(axes[: len(panels)])
         self.figure_ = self.axes_[0].figure
-        for ax, (title, keys) in zip(self.axes_, panels):
-            for number, (name, history) in enumerate(self.histories.items()):
-                self._draw(ax, f"C{number}", name, history, keys)
-            ax.set(xlabel="epoch", ylabel=title)
-            ax.xaxis.get_major_locator().set_params(integer=True)
-            ax.grid(alpha=0.3)
-            ax.legend(fontsize="small")
+        drawn = [self._draw_panel(ax, *panel) for ax, panel in zip(self.axes_, panels)]
+        if len(self.histories) == 1:
+            for ax, lines in zip(self.axes_, drawn):
+                legend_of(ax, lines, own=own)
+        else:
+            legend_of(self.axes_[-1], max(drawn, key=len), own=own, inside=0)
         return self
 
     def _panels(self):
@@ -179,8 +178,19 @@ class TrainingCurvesDisplay:
             )
         return panels
 
+    def _draw_panel(self, ax, title, keys):
+        """Draw the curves of all models, and return their lines."""
+        drawn = []
+        for number, (name, history) in enumerate(self.histories.items()):
+            drawn += self._draw(ax, f"C{number}", name, history, keys)
+        ax.set(xlabel="epoch", ylabel=title)
+        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.grid(alpha=0.3)
+        return drawn
+
     @staticmethod
     def _draw(ax, colour, name, history, keys):
+        drawn = []
         for part, key in keys.items():
             values = np.array([row.get(key, np.nan) for row in history], float)
             if np.isfinite(values).any():
@@ -188,7 +198,8 @@ class TrainingCurvesDisplay:
                 style = "-" if part == "training" else "--"
                 marker = "o" if len(values) == 1 else None
                 label = f"{name}, {part}" if name else part
-                ax.plot(epochs, values, style, color=colour, label=label, marker=marker)
+                drawn += ax.plot(epochs, values, style, color=colour, label=label, marker=marker)
+        return drawn
 
 
 def _score_name(estimator):
@@ -208,8 +219,9 @@ class EmbeddingDisplay:
     positions : ndarray of shape (n_samples, 2)
         Where each galaxy lies.
     labels : array-like of shape (n_samples,)
-        What to colour it by: classes, or numbers, which get a scale where there are many.
-        Galaxies without a label (None, NaN, NA) are left out. A table of one column will do.
+        What to colour it by: classes, or numbers, which get a scale where there are many or some
+        are not whole; a Series gives it its name. Galaxies without a label (None, NaN, NA) are
+        left out. A table of one column will do.
     method : str
         How the map was made, for the title.
 
@@ -276,7 +288,7 @@ class EmbeddingDisplay:
         Raises
         ------
         ValueError
-            If the positions do not have two columns, or the labels several.
+            If the positions do not have two columns, or the labels several, or all are missing.
         """
         positions = np.asarray(self.positions)
         if positions.ndim != 2 or positions.shape[1] != 2:
@@ -284,16 +296,26 @@ class EmbeddingDisplay:
                 f"EmbeddingDisplay needs positions of shape (n_samples, 2); got {positions.shape}."
             )
         labels, kept = known_labels(self.labels)
+        if not len(labels):
+            raise ValueError("EmbeddingDisplay found no galaxy that has a label.")
         self.ax_ = axes(ax)
         self.figure_ = self.ax_.figure
         self.ax_.set(title=f"{self.method} of the embeddings", xticks=[], yticks=[])
+        self.ax_.set(xlabel=f"{self.method} 1", ylabel=f"{self.method} 2")
         points, names = positions[kept], np.unique(labels)
-        if labels.dtype.kind in "iuf" and len(names) > _MANY:
+        if _is_measured(labels, names):
             drawn = self.ax_.scatter(*points.T, s=12, alpha=0.7, c=labels)
-            self.figure_.colorbar(drawn, ax=self.ax_)
+            self.figure_.colorbar(drawn, ax=self.ax_, label=getattr(self.labels, "name", None))
             return self
+        drawn = []
         for number, name in enumerate(names):
-            style = {"color": f"C{number % 10}", "marker": _MARKERS[number // 10 % len(_MARKERS)]}
-            self.ax_.scatter(*points[labels == name].T, s=12, alpha=0.7, label=str(name), **style)
-        outside(self.ax_, len(names))
+            style = {"s": 12, "alpha": 0.7, "label": str(name), **point_style(number)}
+            drawn.append(self.ax_.scatter(*points[labels == name].T, **style))
+        legend_of(self.ax_, drawn, own=ax is None, inside=0)
         return self
+
+
+def _is_measured(labels, names):
+    """Tell whether labels are numbers on a scale, not classes."""
+    kind = labels.dtype.kind
+    return kind in "iuf" and (len(names) > _MANY or bool((names != np.round(names)).any()))

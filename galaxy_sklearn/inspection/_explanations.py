@@ -8,7 +8,8 @@ from sklearn.utils import column_or_1d
 
 from galaxy_sklearn._optional import import_optional
 from galaxy_sklearn._validation import validate_images
-from galaxy_sklearn.inspection._fitted import split_pipeline
+from galaxy_sklearn.galaxy_zoo._load import as_tree
+from galaxy_sklearn.inspection._fitted import as_picture, split_pipeline
 
 _SKEW = 3  # factor by which the sides of maps may differ from those of images, for rounding
 
@@ -26,14 +27,14 @@ def grad_cam(estimator, X, *, target=None):
     target : label or array-like of shape (n_samples,), default=None
         What to explain, one for all or one each: a class, or an answer of the regressor by its
         name or by the number of its column; None explains the class predicted, or the answer
-        predicted to get most votes.
+        predicted to get most votes, with a tree of those to its first question.
 
     Returns
     -------
     maps : ndarray of shape (n_samples, height, width)
         0..1, of the size of the network's view.
     views : ndarray of shape (n_samples, height, width, n_channels)
-        What the network saw, 0..1.
+        What the network saw; 0 and 1 are the 0.5th and 99.5th percentile of each image.
 
     Raises
     ------
@@ -68,7 +69,7 @@ def saliency(estimator, X, *, target=None):
         Largest of the bands' absolute gradients, over the largest of the image: 0..1, of the size
         of the network's view.
     views : ndarray of shape (n_samples, height, width, n_channels)
-        What the network saw, 0..1.
+        What the network saw; 0 and 1 are the 0.5th and 99.5th percentile of each image.
 
     Raises
     ------
@@ -95,8 +96,8 @@ def _explain(method, estimator, X, target):
     batches = (_batch_maps(attribute, model, images[part], codes[part]) for part in parts)
     maps, views = (np.concatenate(one) for one in zip(*batches))
     highest = maps.max((1, 2), keepdims=True)
-    low, high = np.percentile(views, [0.5, 99.8])
-    views = ((views - low) / max(high - low, 1e-12)).clip(0, 1)
+    low, high = np.percentile(views, [0.5, 99.5], axis=(1, 2, 3), keepdims=True)
+    views = ((views - low) / np.maximum(high - low, 1e-12)).clip(0, 1)
     return maps / np.where(highest > 0, highest, 1), views, titles
 
 
@@ -151,7 +152,7 @@ def _targets(method, last, images, target):
             f"{method} explains classes or votes; {type(last).__name__} predicts neither."
         )
     if target is None:
-        codes = predicted.argmax(1)
+        codes = predicted[:, _first_question(last)].argmax(1)
     else:
         known = {name: code for code, name in enumerate(names)}
         if not hasattr(last, "classes_"):
@@ -168,6 +169,12 @@ def _targets(method, last, images, target):
         for code, value in zip(codes, values)
     ]
     return codes, titles
+
+
+def _first_question(last):
+    """Return the columns that one answer is chosen from: with a tree, to what all are asked."""
+    tree = getattr(last, "tree", None)
+    return slice(None) if tree is None else as_tree(tree).question_slices[0]
 
 
 def _one_each(method, target, n_images):
@@ -266,9 +273,8 @@ class ExplanationDisplay:
             2, n, figsize=(max(1.5 * n, 2.6), 3.6), squeeze=False, layout="constrained"
         )
         for column, (heat, view) in enumerate(zip(self.maps, self.views)):
-            picture = view if view.shape[-1] == 3 else view[..., :1].repeat(3, -1)
             for row in (0, 1):
-                self.axes_[row, column].imshow(picture)
+                self.axes_[row, column].imshow(as_picture(view), cmap="gray", vmin=0, vmax=1)
                 self.axes_[row, column].set_axis_off()
             scale = {"cmap": "inferno", "vmin": 0, "vmax": 1}
             shown = self.axes_[1, column].imshow(heat, alpha=self._OPACITY, **scale)

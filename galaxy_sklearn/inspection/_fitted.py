@@ -6,6 +6,9 @@ from sklearn.pipeline import Pipeline
 from galaxy_sklearn._optional import import_optional
 
 _INNER = ("estimator_", "best_estimator_")  # of what learns from a pool, and of a search
+_DASHES = ("-", "--", ":", "-.")
+_MARKERS = "os^D"
+_LETTER = 0.65  # width of a digit in units of the font size
 
 
 def split_pipeline(estimator, X):
@@ -60,7 +63,22 @@ def check_proba(name, y_true, proba, classes):
             f"{name} takes one row of {len(classes)} probabilities a sample, of {len(y_true)} "
             f"samples; got {proba.shape}."
         )
+    if np.isnan(proba).any():
+        row = int(np.flatnonzero(np.isnan(proba).any(1))[0])
+        raise ValueError(f"{name} needs probabilities; row {row} has NaN.")
     return proba
+
+
+def as_picture(image):
+    """Return an image (height, width[, n_channels]) with one band or three: else their mean."""
+    image = image if image.ndim == 3 else image[..., np.newaxis]
+    return image if image.shape[-1] in (1, 3) else image.mean(-1, keepdims=True)
+
+
+def contrast_limits(image):
+    """Return the numbers drawn black and white: percentiles, for a bright star hides the rest."""
+    finite = image[np.isfinite(image)]
+    return tuple(np.percentile(finite, [0.5, 99.5])) if finite.size else (0.0, 0.0)
 
 
 def at_least_one(name, **counts):
@@ -70,27 +88,66 @@ def at_least_one(name, **counts):
             raise ValueError(f"{name} needs {parameter} of at least 1; got {count!r}.")
 
 
-def axes(ax, *, n_rows=0, n_columns=0):
-    """Return the given axes or new ones, larger where so many names have to stand at them."""
+def axes(ax, *, n_rows=0, n_columns=0, cell=0.3):
+    """Return the given axes or new ones, larger where so many names have to stand at them.
+
+    Columns are `cell` inches wide.
+    """
     if ax is not None:
         return ax
     pyplot = import_optional("matplotlib.pyplot", extra="inspect", feature="Drawing")
-    size = max(6.4, 0.3 * n_columns + 2), max(4.8, 0.26 * n_rows + 1.5)
+    size = max(6.4, cell * n_columns + 2), max(4.8, 0.26 * n_rows + 1.5)
     return pyplot.subplots(figsize=size, layout="constrained")[1]
 
 
 def line_style(number):
-    """Return colour and dashes in which the curve of a class differs from 39 others."""
-    return {"color": f"C{number % 10}", "linestyle": ("-", "--", ":", "-.")[number // 10 % 4]}
+    """Return colour and dashes in which the curve of a class differs from 39 others.
+
+    Neighbours differ in both, for readers who do not tell the colours apart.
+    """
+    return {"color": f"C{number % 10}", "linestyle": _DASHES[_second(number)]}
 
 
-def outside(ax, n_names):
-    """Put the legend of many names beside the axes, in columns, without crushing them."""
-    if n_names <= 10:
-        return ax.legend(fontsize="small", loc="best")
-    columns = -(-n_names // 20)
-    legend = ax.legend(
-        fontsize="x-small", loc="upper left", bbox_to_anchor=(1.01, 1), ncols=columns
-    )
-    legend.set_in_layout(n_names <= 40)
+def point_style(number):
+    """Return colour and marker in which the points of a class differ from 39 others."""
+    return {"color": f"C{number % 10}", "marker": _MARKERS[_second(number)]}
+
+
+def _second(number):
+    return (number % 10 + number // 10) % 4
+
+
+def legend_of(ax, drawn, *, own, inside=6):
+    """Put a legend into the axes, or one of many names beside them, in columns.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+        Where to draw it.
+    drawn : list of matplotlib Artist
+        What has a label.
+    own : bool
+        The figure was made for these axes: it grows by the legend beside them.
+    inside : int, default=6
+        So many names stand in the axes.
+    """
+    if len(drawn) <= inside:
+        return ax.legend(handles=drawn, fontsize="small", loc="best")
+    columns = -(-len(drawn) // 20)
+    size = "small" if len(drawn) <= 10 else "x-small"
+    place = {"loc": "upper left", "bbox_to_anchor": (1.01, 1)}
+    legend = ax.legend(handles=drawn, fontsize=size, ncols=columns, **place)
+    if own:
+        width = legend.get_window_extent().width / ax.figure.dpi
+        ax.figure.set_figwidth(ax.figure.get_figwidth() + width)
+    else:
+        legend.set_in_layout(len(drawn) <= 40)  # more would crush the axes
     return legend
+
+
+def fitted_size(ax, n_columns, n_letters):
+    """Return the font size in points at which `n_letters` fit a column of an image in `ax`."""
+    figure = ax.get_figure(root=True)
+    figure.draw_without_rendering()  # lays the axes out
+    width = ax.get_window_extent().width / figure.dpi * 72 / n_columns
+    return min(10.0, 0.9 * width / (_LETTER * max(n_letters, 1)))

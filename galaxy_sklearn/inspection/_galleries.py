@@ -8,7 +8,13 @@ from sklearn.utils import check_random_state
 from galaxy_sklearn._optional import import_optional
 from galaxy_sklearn._validation import is_paths, labelled
 from galaxy_sklearn.images._sequence import ImageSequence
-from galaxy_sklearn.inspection._fitted import at_least_one, axes, check_proba
+from galaxy_sklearn.inspection._fitted import (
+    as_picture,
+    at_least_one,
+    axes,
+    check_proba,
+    contrast_limits,
+)
 from galaxy_sklearn.inspection._steps import are_images, preparation_stages
 from galaxy_sklearn.metrics._labels import known_labels
 
@@ -70,8 +76,15 @@ class ClassCountsDisplay:
         -------
         ClassCountsDisplay
             Drawn.
+
+        Raises
+        ------
+        ValueError
+            If no galaxy has a label.
         """
         names, counts = np.unique(labelled(y)[0], return_counts=True)
+        if not len(names):
+            raise ValueError("ClassCountsDisplay found no galaxy that has a label.")
         order = np.argsort(-counts, kind="stable")
         return cls({str(names[k]): int(counts[k]) for k in order}).plot(ax=ax)
 
@@ -92,6 +105,10 @@ class ClassCountsDisplay:
 
 class PictureRows:
     """Small pictures in rows, a caption under each.
+
+    Bytes are drawn as they are, grey ones up to the brightest. Other numbers are stretched in each
+    picture from its 0.5th to its 99.5th percentile, so that one bright star does not hide the
+    rest. Images of other than one or three bands are drawn as the mean of their bands.
 
     Parameters
     ----------
@@ -152,8 +169,9 @@ class GalleryDisplay(PictureRows):
 
         Parameters
         ----------
-        X : ndarray or ImageSequence of n_samples images
-            Only the images drawn are read.
+        X : ndarray, ImageSequence or file names, n_samples images
+            Only the images drawn are read. Fluxes show faint arms after a step such as
+            `~galaxy_sklearn.preprocessing.AsinhStretch`.
         y : array-like of shape (n_samples,)
             Classes; each is a row. Galaxies without one (None, NaN, NA) are left out. A table of
             one column will do.
@@ -185,7 +203,7 @@ class GalleryDisplay(PictureRows):
         for name in np.unique(y):
             members = known[y == name]
             chosen = np.sort(rng.permutation(members)[:n_per_class])
-            captions = [str(one) for one in ids[chosen]]
+            captions = [fill(str(one), CAPTION) for one in ids[chosen]]
             rows.append((fill(str(name), CAPTION), list(zip(read_rows(X, chosen), captions))))
         if not rows:
             raise ValueError("GalleryDisplay.from_labels found no galaxy that has a label.")
@@ -198,8 +216,8 @@ class GalleryDisplay(PictureRows):
         Steps of a Pipeline are followed as long as what they return are images. Where it ends in
         a network estimator, a random view as in training follows, with one after another of what
         its `augmentation` does to that, then what `standardize` makes of it, and last the plain
-        view that prediction takes, standardized too. Numbers that are no longer pixels are
-        stretched from the least to the largest.
+        view that prediction takes, standardized too. Views are drawn on the scale of their galaxy,
+        so that changes of brightness show; numbers that are no longer pixels on their own.
 
         Parameters
         ----------
@@ -305,8 +323,8 @@ class MistakeGalleryDisplay(PictureRows):
         Raises
         ------
         ValueError
-            If a length or shape does not fit, `y_true` has several columns, there is no mistake to
-            show, or `n_per_class` is below 1.
+            If a length or shape does not fit, a probability is NaN, `y_true` has several columns,
+            there is no mistake to show, or `n_per_class` is below 1.
         """
         at_least_one("MistakeGalleryDisplay", n_per_class=n_per_class)
         classes = np.asarray(classes)
@@ -321,7 +339,9 @@ class MistakeGalleryDisplay(PictureRows):
             wrong = np.flatnonzero((y_true == name) & (called != name))
             chosen = wrong[np.argsort(-confidence[wrong], kind="stable")][:n_per_class]
             names = [fill(f"{called[k]} {confidence[k]:.0%}", CAPTION) for k in chosen]
-            captions = [f"{ids[place[k]]}\n{text}" for k, text in zip(chosen, names)]
+            captions = [
+                f"{fill(str(ids[place[k]]), CAPTION)}\n{text}" for k, text in zip(chosen, names)
+            ]
             title = f"{fill(str(name), CAPTION)}\n({len(wrong)} mistaken)"
             rows.append((title, list(zip(read_rows(X, place[chosen]), captions))))
         if not rows:
@@ -351,13 +371,12 @@ def read_rows(X, rows):
 def _shown(image, like):
     """Return an image (height, width[, n_channels]) as `imshow` takes it.
 
-    Numbers are stretched from the least to the largest of the image `like`; bytes from 0, in
+    Numbers are stretched to `contrast_limits` of the image `like`; bytes from 0 to the largest, in
     colour not at all.
     """
-    image, like = (one if one.ndim == 3 else one[..., np.newaxis] for one in (image, like))
+    image, like = (as_picture(one) for one in (image, like))
     whole = image.dtype == np.uint8
-    finite = like[np.isfinite(like)] if np.isfinite(like).any() else np.zeros(1)
-    low, high = 0 if whole else finite.min(), finite.max()
+    low, high = (0, like.max()) if whole else contrast_limits(like)
     high = high if high > low else low + 1
     if image.shape[-1] == 3:
         if whole:

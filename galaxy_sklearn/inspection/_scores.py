@@ -7,7 +7,13 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import unique_labels
 
 from galaxy_sklearn._validation import labelled
-from galaxy_sklearn.inspection._fitted import axes, check_proba, line_style, outside
+from galaxy_sklearn.inspection._fitted import (
+    axes,
+    check_proba,
+    fitted_size,
+    legend_of,
+    line_style,
+)
 from galaxy_sklearn.metrics import classification_summary, reliability_curve
 
 _DARK = 0.6  # share of a row above which its number is drawn in white
@@ -16,14 +22,17 @@ _DARK = 0.6  # share of a row above which its number is drawn in white
 class ConfusionMatrixDisplay:
     """Counts of true against predicted classes: rows are true.
 
-    Cells are shaded by their share of the row, so that rare classes are seen as well.
+    Cells are shaded by their share of the row, so that rare classes are seen as well; shares, by
+    themselves.
 
     Parameters
     ----------
     matrix : ndarray of shape (n_classes, n_classes)
-        Row i, column j: galaxies of class i that were called j.
+        Row i, column j: galaxies of class i that were called j, their weight, or a share.
     labels : array-like of shape (n_classes,)
         Class names.
+    normalize : {None, "true", "pred", "all"}, default=None
+        What `matrix` holds shares of: nothing (it counts), rows, columns or all.
 
     Attributes
     ----------
@@ -33,12 +42,13 @@ class ConfusionMatrixDisplay:
         The axes.
     """
 
-    def __init__(self, matrix, labels):
+    def __init__(self, matrix, labels, *, normalize=None):
         self.matrix = np.asarray(matrix)
         self.labels = labels
+        self.normalize = normalize
 
     @classmethod
-    def from_estimator(cls, estimator, X, y, *, ax=None):
+    def from_estimator(cls, estimator, X, y, *, sample_weight=None, normalize=None, ax=None):
         """Predict `X` with a fitted classifier and draw the result against `y`.
 
         Parameters
@@ -49,6 +59,10 @@ class ConfusionMatrixDisplay:
             What the estimator takes.
         y : array-like of shape (n_samples,)
             True classes.
+        sample_weight : array-like of shape (n_samples,), default=None
+            What each galaxy counts; None is 1.
+        normalize : {None, "true", "pred", "all"}, default=None
+            As in `from_predictions`.
         ax : matplotlib Axes, default=None
             Where to draw; None makes new ones.
 
@@ -62,10 +76,21 @@ class ConfusionMatrixDisplay:
         ValueError
             As `from_predictions`, with the classes that the estimator knows for labels.
         """
-        return cls.from_predictions(y, estimator.predict(X), labels=estimator.classes_, ax=ax)
+        kept = {"sample_weight": sample_weight, "normalize": normalize, "ax": ax}
+        return cls.from_predictions(y, estimator.predict(X), labels=estimator.classes_, **kept)
 
     @classmethod
-    def from_predictions(cls, y_true, y_pred, *, labels=None, ax=None):
+    def from_predictions(
+        cls,
+        y_true,
+        y_pred,
+        *,
+        labels=None,
+        sample_weight=None,
+        normalize=None,
+        display_labels=None,
+        ax=None,
+    ):
         """Draw predictions against the truth.
 
         Parameters
@@ -76,6 +101,12 @@ class ConfusionMatrixDisplay:
             Predicted classes. Galaxies that lack either (None, NaN, NA) are left out.
         labels : array-like of shape (n_classes,), default=None
             Classes in the order wanted; None is all that occur, sorted.
+        sample_weight : array-like of shape (n_samples,), default=None
+            What each galaxy counts; None is 1.
+        normalize : {None, "true", "pred", "all"}, default=None
+            Draw counts, or shares of each true class (its row), of each predicted one, or of all.
+        display_labels : array-like of shape (n_classes,), default=None
+            Names to draw in place of `labels`, in their order.
         ax : matplotlib Axes, default=None
             Where to draw; None makes new ones.
 
@@ -87,11 +118,13 @@ class ConfusionMatrixDisplay:
         Raises
         ------
         ValueError
-            If the lengths differ, a class occurs that is not among `labels`, or these name one
-            twice.
+            If the lengths differ, a class occurs that is not among `labels`, these name one twice,
+            `display_labels` are not as many, or `normalize` is unknown.
         """
-        check_consistent_length(y_true, y_pred)
-        y_true, y_pred, _ = labelled(y_true, y_pred)
+        check_consistent_length(y_true, y_pred, sample_weight)
+        y_true, y_pred, kept = labelled(y_true, y_pred)
+        if sample_weight is not None:
+            sample_weight = np.asarray(sample_weight)[kept]
         occurring = unique_labels(y_true, y_pred)
         labels = occurring if labels is None else np.asarray(labels)
         if len(np.unique(labels)) < len(labels):
@@ -104,27 +137,43 @@ class ConfusionMatrixDisplay:
                 f"ConfusionMatrixDisplay: the class {missing.tolist()[0]!r} occurs, but is not "
                 f"among the labels {labels.tolist()}."
             )
-        return cls(confusion_matrix(y_true, y_pred, labels=labels), labels).plot(ax=ax)
+        names = labels if display_labels is None else display_labels
+        if len(names) != len(labels):
+            raise ValueError(
+                f"ConfusionMatrixDisplay needs a display label for each of {len(labels)} classes; "
+                f"got {len(names)}."
+            )
+        matrix = confusion_matrix(
+            y_true, y_pred, labels=labels, sample_weight=sample_weight, normalize=normalize
+        )
+        return cls(matrix, names, normalize=normalize).plot(ax=ax)
 
     def plot(self, ax=None):
         """Draw the matrix; return the display."""
-        n = len(self.labels)
-        self.ax_ = axes(ax, n_rows=n, n_columns=n)
+        n, form = len(self.labels), "d" if self.matrix.dtype.kind in "iu" else ".3g"
+        texts = [f"{value:{'.2f' if self.normalize else form}}" for value in self.matrix.ravel()]
+        letters = max(map(len, texts), default=1)
+        cell = 0.06 * letters + 0.12  # inches
+        self.ax_ = axes(ax, n_rows=n * max(1, cell / 0.26), n_columns=n, cell=max(0.3, cell))
         self.figure_ = self.ax_.figure
-        shares = self.matrix / np.maximum(self.matrix.sum(1, keepdims=True), 1)
+        shares = self._shares()
         self.ax_.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-        size = "medium" if n <= 6 else "small" if n <= 20 else "xx-small"
-        for (row, column), count in np.ndenumerate(self.matrix):
-            colour = "white" if shares[row, column] > _DARK else "black"
-            self.ax_.text(
-                column, row, f"{count}", ha="center", va="center", color=colour, fontsize=size
-            )
-        ticks = range(len(self.labels))
         names = [str(label) for label in self.labels]
-        self.ax_.set_xticks(ticks, names, rotation=45, ha="right", rotation_mode="anchor")
-        self.ax_.set_yticks(ticks, names)
+        self.ax_.set_xticks(range(n), names, rotation=45, ha="right", rotation_mode="anchor")
+        self.ax_.set_yticks(range(n), names)
         self.ax_.set(xlabel="predicted class", ylabel="true class")
+        style = {"ha": "center", "va": "center", "fontsize": fitted_size(self.ax_, n, letters)}
+        for (row, column), share in np.ndenumerate(shares):
+            colour = "white" if share > _DARK else "black"
+            self.ax_.text(column, row, texts[row * n + column], color=colour, **style)
         return self
+
+    def _shares(self):
+        """Return what each cell is shaded by, 0 to 1."""
+        if self.normalize:
+            return self.matrix / (self.matrix.max() or 1.0 if self.normalize == "all" else 1.0)
+        rows = self.matrix.sum(1, keepdims=True)
+        return self.matrix / np.where(rows > 0, rows, 1)
 
 
 class ClassAccuracyDisplay:
@@ -327,15 +376,16 @@ class RocCurvesDisplay:
     def plot(self, ax=None):
         """Draw the curves; return the display."""
         n = len(self.curves)
-        self.ax_ = axes(ax, n_columns=n if n > 10 else 0, n_rows=min(n, 20))
+        self.ax_ = axes(ax, n_rows=min(n, 20))
         self.figure_ = self.ax_.figure
+        drawn = []
         for number, (name, rates) in enumerate(self.curves.items()):
             label = f"{name} (AUC {self.auc_[name]:.4f})"
-            self.ax_.plot(*rates, **line_style(number), label=label)
+            drawn += self.ax_.plot(*rates, **line_style(number), label=label)
         self.ax_.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle=":")
         self.ax_.set(xlabel="false positive rate", ylabel="true positive rate", aspect="equal")
         self.ax_.set_title(f"one class against the rest, mean AUC {self.macro_auc_:.4f}")
-        outside(self.ax_, len(self.curves))
+        legend_of(self.ax_, drawn, own=ax is None)
         return self
 
 
@@ -363,7 +413,7 @@ class ReliabilityDisplay:
         self.error_ = float(np.average(distance, weights=curve["count"]))
 
     @classmethod
-    def from_estimator(cls, estimator, X, y, *, n_bins=10, ax=None):
+    def from_estimator(cls, estimator, X, y, *, n_bins=15, ax=None):
         """Draw the probabilities that a fitted classifier gives `X` against the truth `y`.
 
         Parameters
@@ -374,7 +424,7 @@ class ReliabilityDisplay:
             What the estimator takes.
         y : array-like of shape (n_samples,)
             True classes.
-        n_bins : int, default=10
+        n_bins : int, default=15
             Bins between 0 and 1.
         ax : matplotlib Axes, default=None
             Where to draw; None makes new ones.
@@ -393,7 +443,7 @@ class ReliabilityDisplay:
         return cls.from_predictions(y, proba, classes=classes, n_bins=n_bins, ax=ax)
 
     @classmethod
-    def from_predictions(cls, y_true, proba, *, classes, n_bins=10, ax=None):
+    def from_predictions(cls, y_true, proba, *, classes, n_bins=15, ax=None):
         """Draw probabilities against the truth.
 
         Parameters
@@ -404,7 +454,7 @@ class ReliabilityDisplay:
             Predicted probabilities.
         classes : array-like of shape (n_classes,)
             Class of each column.
-        n_bins : int, default=10
+        n_bins : int, default=15
             Bins between 0 and 1.
         ax : matplotlib Axes, default=None
             Where to draw; None makes new ones.
@@ -430,5 +480,5 @@ class ReliabilityDisplay:
         self.ax_.plot(self.curve["confidence"], self.curve["accuracy"], alpha=0.5)
         self.ax_.scatter(self.curve["confidence"], self.curve["accuracy"], s=area)
         self.ax_.set(xlabel="confidence", ylabel="accuracy", aspect="equal")
-        self.ax_.set_title(f"calibration error {self.error_:.3f}")
+        self.ax_.set_title(f"calibration error {self.error_:.3f}; areas: galaxies in a bin")
         return self

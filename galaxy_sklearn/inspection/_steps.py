@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from galaxy_sklearn._training.model import AppliedTransformer, ImageModel
 from galaxy_sklearn._validation import is_image_sequence, validate_images
 from galaxy_sklearn.augmentation._views import central_view
+from galaxy_sklearn.inspection._fitted import contrast_limits
 from galaxy_sklearn.neural_network._base import ImageNetEstimator
 
 _INNER = ("estimator_", "best_estimator_", "estimator")
@@ -97,8 +98,8 @@ def _network_stages(estimator, X, random_state):
         views = step(raw, model.size, field=model.field, generator=generator)
         stages.append((f"training\n{title}", show.pixels(views)))
     stages += show.standardized(views, "training\n")
-    seen = [("", show.pixels(plain)), *show.standardized(plain, "")][-1][1]
-    return [*stages, ("prediction\nplain view", seen)]
+    title, seen = [("", show.pixels(plain)), *show.standardized(plain, "")][-1]
+    return [*stages, (f"prediction\nplain view\n{title}".strip(), seen)]
 
 
 def _prepared(estimator, X):
@@ -154,11 +155,14 @@ class _Pictures:
         self.standardize = standardize
         whole = images.dtype == np.uint8
         self.low, self.high = (0, 255) if whole else (images.min(), images.max())
+        limits = [(0, 255) if whole else contrast_limits(image) for image in images]
+        self.limits = torch.tensor(limits, dtype=torch.float32, device=model.mean.device)
 
     def pixels(self, views):
-        """Return views as uint8, on one scale for all."""
+        """Return views as uint8, all of a galaxy on its scale."""
         values = views / self.model.scale + self.model.mean
-        shares = (values - self.low) / max(self.high - self.low, 1e-12)
+        low, high = self.limits.T[..., None, None, None]
+        shares = (values - low) / (high - low).clamp_min(1e-12)
         return _channels_last((shares.clip(0, 1) * 255).round().to(torch.uint8))
 
     def standardized(self, views, prefix):

@@ -6,7 +6,7 @@ import pandas as pd
 from galaxy_sklearn.metrics._labels import known_labels
 
 
-def reliability_curve(y_true, proba, *, classes, n_bins=10):
+def reliability_curve(y_true, proba, *, classes, n_bins=15):
     """Return accuracy against confidence, in bins of equal width.
 
     Parameters
@@ -17,7 +17,7 @@ def reliability_curve(y_true, proba, *, classes, n_bins=10):
         Predicted probabilities.
     classes : array-like of shape (n_classes,)
         Class of each column.
-    n_bins : int, default=10
+    n_bins : int, default=15
         Bins between 0 and 1.
 
     Returns
