@@ -60,7 +60,7 @@ __all__ = [
 num_samples = _num_samples
 safe_indexing = _safe_indexing
 
-fit_context = _fit_context(prefer_skip_nested_validation=True)
+fit_context = _fit_context(prefer_skip_nested_validation=False)
 
 POSITIVE = Interval(Real, 0, None, closed="neither")
 NON_NEGATIVE = Interval(Real, 0, None, closed="left")

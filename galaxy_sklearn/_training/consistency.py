@@ -134,9 +134,12 @@ class ConsistencyNet(TrainingNet):
         return torch.lerp(self.module_.guess_shares, self._prior(), _PRIOR_SHARE)
 
     def _pool_ratio(self):
-        """Return shares in the pool over shares of the labels; 1 for classes without weight."""
-        prior = self._prior()
-        return torch.where(prior > 0, self._pool_shares() / prior.clamp_min(1e-12), 1.0)
+        """Return shares in the pool over those that are learned; 1 for classes without weight.
+
+        What is learned are the shares of the labels, times the weights of their classes.
+        """
+        learned = F.normalize(self._prior() * self.criterion_.class_weight.float(), p=1, dim=0)
+        return torch.where(learned > 0, self._pool_shares() / learned.clamp_min(1e-12), 1.0)
 
     def _shift(self):
         """Return what turns logits for labelled images into logits for the pool's."""

@@ -95,6 +95,13 @@ def trunk_layers(path):
     return None if names is None else json.loads(names)
 
 
+def trunk_of(network):
+    """Return the weights of a pretrainer's network that a classifier takes, by layer name."""
+    trunk = network.trunk
+    last = fresh_names(trunk) if hasattr(trunk, "classifier") else ()
+    return {name: t for name, t in trunk.state_dict().items() if name not in last}
+
+
 def is_pretrainer(source):
     """Tell whether `source` is an estimator to be fitted first, for its encoder's weights."""
     return hasattr(source, "trunk_weights") and not isinstance(source, FrozenEstimator)

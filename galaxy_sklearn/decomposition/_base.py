@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from galaxy_sklearn._training.data import LabelledImages
 from galaxy_sklearn._training.device import PRECISIONS
 from galaxy_sklearn._training.optimizers import OPTIMIZERS
-from galaxy_sklearn._training.pretrained import fresh_names, save_trunk
+from galaxy_sklearn._training.pretrained import save_trunk, trunk_of
 from galaxy_sklearn._training.schedules import SCHEDULES
 from galaxy_sklearn._validation import (
     FRACTION,
@@ -126,9 +126,7 @@ class Pretrainer(ImageNetEstimator):
             ``pretrained=FrozenEstimator(fitted)``.
         """
         check_is_fitted(self)
-        trunk = self.net_.module_.network.trunk
-        last = fresh_names(trunk) if hasattr(trunk, "classifier") else ()
-        return {name: t for name, t in trunk.state_dict().items() if name not in last}
+        return trunk_of(self.net_.module_.network)
 
     def save_weights(self, path):
         """Write the encoder's weights to a file that a classifier takes as ``pretrained=path``.

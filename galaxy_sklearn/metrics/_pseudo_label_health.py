@@ -21,7 +21,8 @@ def pseudo_label_health(y_pseudo, y_labeled, y_true=None):
     y_labeled : array-like of shape (n_labeled,)
         Labels given by people; -1, None and NaN are none, so that the y of `fit` can be passed.
     y_true : array-like of shape (n_pseudo,), default=None
-        What the galaxies of `y_pseudo` truly are, where that is known.
+        What the galaxies of `y_pseudo` truly are; None, NaN and NA, where that is not known, have
+        no part in the precision.
 
     Returns
     -------
@@ -58,7 +59,9 @@ def pseudo_label_health(y_pseudo, y_labeled, y_true=None):
     table = _shares(classes, labeled, np.bincount(codes, minlength=len(classes)))
     if y_true is not None:
         check_consistent_length(y_pseudo, y_true)
-        _add_precision(table, codes, y_pseudo[given] == np.asarray(y_true)[given])
+        known = ~missing_labels(y_true)
+        right = y_pseudo[given] == np.asarray(y_true)[given]
+        _add_precision(table, codes[known[given]], right[known[given]])
     return table
 
 

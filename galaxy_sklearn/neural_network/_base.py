@@ -45,9 +45,11 @@ from galaxy_sklearn._training.pretrained import (
     fill_from_file,
     fill_from_module,
     is_pretrainer,
+    load_whole_trunk,
+    trunk_of,
 )
 from galaxy_sklearn._training.seeding import draw_seed, epoch_seed, forked_torch
-from galaxy_sklearn._training.stages import stage_rates
+from galaxy_sklearn._training.stages import Freezer, stage_rates
 from galaxy_sklearn._validation import is_image_sequence, require_finite, validate_images
 from galaxy_sklearn.augmentation._galaxy import GalaxyAugmentation
 from galaxy_sklearn.augmentation._views import prediction_views
@@ -144,7 +146,8 @@ class NetEstimator(NestedParamsMixin, SavedMixin, BaseEstimator):
         if start is None:
             self._load_pretrained(network)
         mean, std, finish = self._standardisation(images, weights)
-        field = self._field(network, images)
+        keeps_field = start is not None and self.field == "auto"
+        field = start.field if keeps_field else self._field(network, images)
         model = ImageModel(
             network, mean, std, image_size=(height, width), field=field, finish=finish
         )
@@ -193,9 +196,22 @@ class NetEstimator(NestedParamsMixin, SavedMixin, BaseEstimator):
             pretrainer.set_params(random_state=seed)
         if pretrainer.checkpoint_dir is None:
             pretrainer.set_params(checkpoint_dir=self.checkpoint_dir)
+        self._check_trunk(pretrainer)
         self.pretrainer_ = pretrainer.fit(images if pool is None else pool)
         unnamed = pool is None or self.checkpoint_dir is None
         self._pool_digest = None if unnamed else images_digest(pool)
+
+    def _check_trunk(self, pretrainer):
+        """Raise ValueError if the weights of a pretrainer, once fitted, would not fit."""
+        height, width, channels = self.image_shape_
+        with torch.device("meta"):
+            own, source = (
+                one._make_network(channels, 2, (height, width), **(one.network_params or {}))
+                for one in (self, pretrainer)
+            )
+        load_whole_trunk(own, trunk_of(source), f"the fitted {type(pretrainer).__name__}")
+        Freezer(own, self.freeze)
+        self._check_settings(self._optimiser(own)[0])
 
     def _validate_pool(self, X_unlabeled):
         """Return the pool for an unfitted pretrainer, checked, or None."""

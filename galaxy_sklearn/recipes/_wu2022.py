@@ -151,9 +151,9 @@ def wu2022_autoencoder_cnn(*, pretrained=None, **params):
     Published: seven convolutions in the encoder, upsampling by 4, 4, 2, 2 in the decoder; the
     encoder's weights are copied and all is trained further with weight decay 0.01, on the labels
     and the pseudo-labels of experiment 7 (`wu2022_self_training`: fit this recipe on the rows whose
-    `transduction_` is not -1). Filled in: mean squared error in units of each band's deviation, a
-    sigmoid at the end, kernels equal to strides, the whole encoder copied where the publication
-    once says "the last layer", 30 epochs for each of the two trainings
+    `labeled_iter_` is not -1, with their `transduction_`). Filled in: mean squared error in units
+    of each band's deviation, a sigmoid at the end, kernels equal to strides, the whole encoder
+    copied where the publication once says "the last layer", 30 epochs for each of the two trainings
     (``galaxyclassifier__pretrained__max_epochs`` is the first's).
     Reported: macro recall 54.12 % (56.6 % accuracy), with a 95 % interval of 48 to 64 % for the
     accuracy on 145 images that also chose the epoch.

@@ -120,12 +120,20 @@ class SelfTraining:
             else:
                 self.n_iter += 1
                 self._round()
-        if not (self.usable & (self.labels.codes < 0)).any():
+        if self.end != "collapse" and not (self.usable & (self.labels.codes < 0)).any():
             self.end = "all_labeled"
         elif self.n_iter == self.params.max_iter and self.end == "no_change":
             self.end = "max_iter"  # scikit-learn's word for it
-        if len(self.held_out) and self.params.refit:
+        if self._refits:
             self._fit(everything=True)
+
+    @property
+    def _refits(self):
+        """Whether the held-out labels are trained on in the end."""
+        return len(self.held_out) > 0 and self.params.refit
+
+    def _is_over(self):
+        return self.n_iter == self.params.max_iter or len(self._open_rows()) == 0
 
     def _round(self):
         guess = self._leave_out_unread(self.trainer.guess(self._open_rows()))
@@ -143,7 +151,8 @@ class SelfTraining:
         self._say(entry)
         if entry["outcome"] == "accepted":
             self.labels = proposal
-            self._fit()
+            if self.params.warm_start or not (self._refits and self._is_over()):
+                self._fit()  # or else a fresh model would be replaced before it is asked
         else:
             self.end = entry["outcome"]
 
@@ -176,7 +185,8 @@ class SelfTraining:
         truth = self.labels.codes[self.held_out]
         temperature = fit_temperature(held_out.proba, truth)
         guess, held_out = (
-            replace(one, proba=scale(one.proba, temperature)) for one in (guess, held_out)
+            replace(one, proba=scale(one.proba, temperature), surer=one.surer)
+            for one in (guess, held_out)
         )
         audit["temperature"] = temperature
         audit["threshold"] = lowest_threshold(
@@ -190,7 +200,7 @@ class SelfTraining:
         k_best = self.params.k_best * (self.n_iter if self.params.relabel else 1)
         return choose(
             self.params.criterion,
-            (guess.codes, guess.confidence),
+            (guess.codes, guess.confidence, guess.surer),
             guess.agreed,
             threshold=threshold,
             k_best=k_best,

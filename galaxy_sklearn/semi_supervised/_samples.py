@@ -131,10 +131,14 @@ class Samples:
         return stack(safe_indexing(self.X, given), safe_indexing(self.pool, pooled))
 
     def batches(self, rows, batch_size):
-        """Yield `rows`, rising, at most `batch_size` at a time; no batch crosses into the pool."""
+        """Yield `rows`, rising, at most `batch_size` at a time; no batch crosses into the pool.
+
+        Batches are even: a last one of few files might hold none that can be read.
+        """
         for part, source in zip(self._split(rows), (self.X, self.pool)):
-            for start in range(0, len(part), batch_size):
-                yield safe_indexing(source, part[start : start + batch_size])
+            if len(part):
+                for block in np.array_split(part, -(-len(part) // batch_size)):
+                    yield safe_indexing(source, block)
 
     def _split(self, rows):
         first_pooled = np.searchsorted(rows, self.n_given)

@@ -95,8 +95,8 @@ def choose(criterion, guess, candidates, *, threshold, k_best, prior, max_diverg
     ----------
     criterion : {"threshold", "k_best", "quota", "agreement"}
         As in `PseudoLabelClassifier`.
-    guess : tuple of two ndarrays of shape (n_samples,)
-        Class code and confidence of each guess.
+    guess : tuple of three ndarrays of shape (n_samples,)
+        Class code and confidence of each guess, and which is surer where confidences are equal.
     candidates : ndarray of bool, shape (n_samples,)
         Which of them may be chosen.
     threshold, k_best, max_divergence
@@ -104,7 +104,7 @@ def choose(criterion, guess, candidates, *, threshold, k_best, prior, max_diverg
     prior : ndarray of shape (n_classes,)
         Class shares that a quota follows.
     """
-    codes, confidence = guess
+    codes, confidence, surer = guess
     if criterion == "k_best":
         positions = np.flatnonzero(candidates)
         return np.sort(positions[_best(confidence[positions], k_best)])
@@ -115,7 +115,8 @@ def choose(criterion, guess, candidates, *, threshold, k_best, prior, max_diverg
     kept = []
     for code, quota in enumerate(quotas):
         members = chosen[codes[chosen] == code]
-        kept.append(members[_best(confidence[members], quota)])
+        order = np.lexsort((-surer[members], -confidence[members]))
+        kept.append(members[order[:quota]])
     return np.sort(np.concatenate(kept))
 
 
@@ -132,7 +133,7 @@ def class_quotas(available, prior, max_divergence):
     Class k gives ``min(available_k, floor(n prior_k))``, where n is the largest number whose
     missing part s = sum_k max(0, prior_k - available_k / n) keeps -log(1 - s) within
     `max_divergence`: every share is then at most exp(max_divergence) times its prior, and so
-    their divergence is at most `max_divergence`.
+    their divergence is at most `max_divergence`, often well below.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Fitting the estimator on labels of two kinds, and asking it for more."""
 
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from sklearn.base import clone
@@ -93,18 +93,20 @@ class Labels:
 class Guess:
     """What a model says about some rows: class, confidence, and whether its views agree.
 
-    `unread` tells for which of them it saw a blank image in place of a file.
+    `unread` tells for which of them it saw a blank image in place of a file, `surer` in which
+    order they come where a low temperature has made confidences equal.
     """
 
     rows: np.ndarray
     proba: np.ndarray
     agreed: np.ndarray
     unread: np.ndarray
+    surer: np.ndarray
 
     def of_readable(self):
         """Return the same without the rows that could not be read."""
         kept = ~self.unread
-        return Guess(self.rows[kept], self.proba[kept], self.agreed[kept], self.unread[kept])
+        return Guess(*(getattr(self, field.name)[kept] for field in fields(self)))
 
     @property
     def codes(self):
@@ -205,7 +207,7 @@ class Trainer:
         shares = np.zeros((len(rows), len(self.classes)))
         shares[np.arange(len(rows)), labels.codes[rows]] = 1
         shares[guessed] = labels.proba[rows[guessed]]
-        shares[shares < _LEAST_SHARE] = 0
+        shares[(shares < _LEAST_SHARE) & (shares < shares.max(1, keepdims=True))] = 0
         shares /= shares.sum(1, keepdims=True)
         place, codes = np.nonzero(shares)
         return rows[place], codes, weights[place] * shares[place, codes]
@@ -235,7 +237,8 @@ class Trainer:
                 agreed.append(agree)
                 unread.append(_unread(batch, self.model))
                 progress.update(len(proba))
-        return Guess(rows, *map(np.concatenate, (probas, agreed, unread)))
+        proba, agreed, unread = map(np.concatenate, (probas, agreed, unread))
+        return Guess(rows, proba, agreed, unread, surer=proba.max(1))
 
     def _ask(self, X):
         proba = self.model.predict_proba(X)
