@@ -96,7 +96,7 @@ def is_paths(X):
     return isinstance(first, str | os.PathLike)
 
 
-def require_finite(name, images, rows=None, source=None):
+def require_finite(name, images, rows=None, source=None, *, of="X"):
     """Raise ValueError if `images` hold a NaN or an infinity, naming the first such row.
 
     Parameters
@@ -110,6 +110,8 @@ def require_finite(name, images, rows=None, source=None):
     source : ndarray or ImageSequence, default=None
         What they were taken from. A sequence knows what its images are called: the file, or the
         row of the array that it was made from.
+    of : str, default="X"
+        What `images` are called.
     """
     if images.dtype.kind != "f":
         return
@@ -121,7 +123,7 @@ def require_finite(name, images, rows=None, source=None):
             first = int(np.flatnonzero(bad.any(axis=1))[0])
             what = "NaN" if np.isnan(block[first]).any() else "infinity (inf)"
             row = start + first if rows is None else rows[start + first]
-            place = f"row {row} of X"
+            place = f"row {row} of {of}"
             if is_image_sequence(source):
                 place = source.source.name(source.source_row(row))
             raise ValueError(f"{name} takes finite pixel values only: {place} holds {what}.")
@@ -254,7 +256,8 @@ def validate_images(estimator, X, *, reset, any_size=False):
         Its class name goes into every message.
     X : array-like or ImageSequence
         (n_samples, height, width, n_channels), (n_samples, height, width) or
-        (n_samples, n_pixels). An `ImageSequence` is returned as it is, not read.
+        (n_samples, n_pixels), or a column of arrays, one an image. An `ImageSequence` is returned
+        as it is, not read.
     reset : bool
         True in `fit`.
     any_size : bool, default=False
@@ -282,6 +285,7 @@ def validate_images(estimator, X, *, reset, any_size=False):
         raise TypeError(
             f"{name} takes images, not file names: put ImageReader() before it in a Pipeline."
         )
+    X = list(X) if _is_column_of_arrays(X) else X
     require_unmasked(name, X)
     rows = hasattr(X, "columns") or _ndim(name, X) < 3
     images = _fold_rows(estimator, X, reset=reset) if rows else _check_stack(name, X)
@@ -292,6 +296,12 @@ def validate_images(estimator, X, *, reset, any_size=False):
     require_finite(name, images)
     _remember_or_compare(estimator, images, reset=reset, rows=rows)
     return images
+
+
+def _is_column_of_arrays(X):
+    """Tell whether `X` is a column of a table, or an array, whose every entry is an image."""
+    is_column = getattr(X, "ndim", None) == 1 and X.dtype == object and len(X) > 0
+    return is_column and np.ndim(next(iter(X))) > 1
 
 
 def _ndim(name, X):
@@ -320,12 +330,21 @@ def as_given(images, X):
     return images
 
 
+def unmasked(values):
+    """Return what is masked in a masked array as None, and anything else as it is."""
+    if not isinstance(values, np.ma.MaskedArray):
+        return values
+    plain = np.array(values, dtype=object)
+    plain[np.ma.getmaskarray(values)] = None
+    return plain
+
+
 def missing_labels(y):
-    """Tell which labels are None, NaN or pandas' NA, shape (n_samples,) of bool.
+    """Tell which labels are None, NaN, pandas' NA or masked, shape (n_samples,) of bool.
 
     Look before `y` becomes an array of text, in which NaN is a word.
     """
-    labels = np.asarray(y, dtype=object).ravel().tolist()
+    labels = np.asarray(unmasked(y), dtype=object).ravel().tolist()
     return np.array(
         [one is None or is_scalar_nan(one) or is_pandas_na(one) for one in labels], dtype=bool
     )
@@ -334,7 +353,8 @@ def missing_labels(y):
 def labelled(*labels):
     """Return label arrays without the rows in which one is missing, and which rows are left.
 
-    Missing are None, NaN and pandas' NA, as `clean_samples` marks galaxies without a class.
+    Missing are None, NaN, pandas' NA, as `clean_samples` marks galaxies without a class, and what a
+    masked array masks.
     """
     kept = ~np.any([missing_labels(one) for one in labels], axis=0)
     return *(_plain(np.asarray(one, dtype=object)[kept], one) for one in labels), kept
@@ -379,8 +399,13 @@ def encode_labels(estimator, y, n_samples, fewest=2):
 def validate_sample_weight(estimator, sample_weight, n_samples):
     """Return `sample_weight` as float64 (n_samples,), ones where None.
 
-    Raises ValueError if it has another length, is negative, not finite, or all zero.
+    Raises ValueError if it has another length, is negative, masked, not finite, or all zero.
     """
+    if np.ma.is_masked(sample_weight):
+        raise ValueError(
+            f"{type(estimator).__name__} takes no masked sample_weight: sample_weight.filled(0) "
+            f"leaves those rows out."
+        )
     weight = _check_sample_weight(
         sample_weight, np.empty((n_samples, 1)), dtype=np.float64, ensure_non_negative=True
     )

@@ -184,3 +184,11 @@ def test_a_folder_that_cannot_be_made_is_an_error(tmp_path):
     X, y = make_shapes(12)
     with pytest.raises(OSError, match="file"):
         GalaxyClassifier("simple_cnn", max_epochs=1, checkpoint_dir=tmp_path / "file").fit(X, y)
+
+
+def test_checkpoints_of_no_seed_are_warned_of(tmp_path):
+    X, y = make_shapes(20)
+    model = GalaxyClassifier("linear", max_steps=1, checkpoint_dir=tmp_path)
+    with pytest.warns(UserWarning, match="without a random_state no two fits are the same") as told:
+        model.fit(X, y)
+    assert told[0].filename == __file__

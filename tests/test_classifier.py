@@ -393,3 +393,37 @@ def test_made_on_cuda_opened_on_the_cpu(shapes, tmp_path):
     loaded = GalaxyClassifier.load(tmp_path / "model").set_params(device="cpu")
     assert next(loaded.net_.module_.parameters()).device.type == "cpu"
     np.testing.assert_allclose(loaded.predict_proba(X_test), expected, atol=1e-3)
+
+
+def test_masked_labels_are_missing_ones(shapes):
+    X, y, *_ = shapes
+    masked = np.ma.array(y, mask=np.arange(len(y)) == 3)
+    with pytest.raises(ValueError, match="a label for each image; row 3 of y has none"):
+        GalaxyClassifier("linear", max_steps=1).fit(X, masked)
+    weights = np.ma.array(np.ones(len(y)), mask=np.arange(len(y)) == 3)
+    with pytest.raises(ValueError, match="takes no masked sample_weight"):
+        GalaxyClassifier("linear", max_steps=1).fit(X, y, sample_weight=weights)
+
+
+def test_a_column_of_arrays_is_a_stack_of_images(shapes):
+    X, y, *_ = shapes
+    column = pd.Series(list(X), index=range(5, 5 + len(X)))
+    model = GalaxyClassifier("linear", max_steps=2, random_state=0)
+    expected = model.fit(X, y).predict_proba(X)
+    np.testing.assert_array_equal(model.fit(column, y).predict_proba(column), expected)
+    column.iloc[1] = column.iloc[1][:5]
+    with pytest.raises(ValueError, match="takes images of one shape; got"):
+        model.fit(column, y)
+
+
+def test_the_default_precision_of_torch_is_left_alone_and_does_not_matter(shapes):
+    X, y, *_ = shapes
+    model = GalaxyClassifier("simple_cnn", max_steps=2, random_state=0)
+    expected = model.fit(X, y).predict_proba(X)
+    torch.set_default_dtype(torch.float64)
+    try:
+        found = model.fit(X, y).predict_proba(X)
+        assert torch.get_default_dtype() == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
+    np.testing.assert_allclose(found, expected, atol=1e-6)

@@ -14,6 +14,7 @@ from galaxy_sklearn.galaxy_zoo import (
     clean_samples,
     convert_votes,
     load_tree,
+    most_likely_path,
     question_votes,
     read_votes,
     rename_votes,
@@ -387,3 +388,37 @@ def test_a_fault_in_a_list_of_votes_is_named():
     votes = [[0.5, 0.4, 0.0, *[0.0] * 34]]
     with pytest.raises(ValueError, match="must sum to 1 within 0.005: row 0, columns"):
         check_votes(votes, tree="gz2", kind="conditional")
+
+
+@pytest.mark.parametrize("library", ["polars", "astropy.table"])
+def test_tables_of_other_libraries_are_read_by_name(library):
+    module = pytest.importorskip(library)
+    tree = load_tree("gz2_kaggle")
+    votes = np.zeros((3, len(tree.answers)))
+    votes[:, [0, 14, 15]] = 1
+    frame = pd.DataFrame(votes, columns=tree.answers)[tree.answers[::-1]]
+    columns = {name: frame[name].to_numpy() for name in frame}
+    table = module.Table(columns) if library == "astropy.table" else module.DataFrame(columns)
+    found, expected = (most_likely_path(one, tree=tree) for one in (table, frame))
+    pd.testing.assert_frame_equal(found, expected)
+    kinds = {"tree": tree, "source": "path", "target": "conditional"}
+    found, expected = (convert_votes(one, **kinds) for one in (table, frame))
+    pd.testing.assert_frame_equal(found, expected)
+    frame.iloc[1, 3] = 7.0
+    columns = {name: frame[name].to_numpy() for name in frame}
+    table = module.Table(columns) if library == "astropy.table" else module.DataFrame(columns)
+    with pytest.raises(ValueError, match="row 1"):
+        check_votes(table, tree=tree)
+
+
+def test_masked_votes_are_not_known():
+    tree = load_tree("gz2_kaggle")
+    votes = np.zeros((2, len(tree.answers)))
+    votes[:, [0, 14, 15]] = 1
+    masked = np.ma.array(votes, mask=False)
+    masked[1] = np.ma.masked
+    holes = votes.copy()
+    holes[1] = np.nan
+    kinds = {"tree": tree, "source": "path", "target": "conditional"}
+    found, expected = (convert_votes(one, **kinds) for one in (masked, holes))
+    np.testing.assert_array_equal(found, expected)

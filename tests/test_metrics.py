@@ -14,6 +14,7 @@ from galaxy_sklearn.metrics import (
     classification_summary,
     cluster_accuracy,
     expected_calibration_error,
+    pseudo_label_health,
     reliability_curve,
     summarize_confusion_matrix,
     vote_rmse,
@@ -263,3 +264,14 @@ def test_reliability_curve_counts_everything_once():
         reliability_curve(["a", "b"], proba, classes=["a", "b"])
     with pytest.raises(ValueError, match="at least one bin; got 0"):
         reliability_curve(["a", "b", "a"], proba, classes=["a", "b"], n_bins=0)
+
+
+def test_pseudo_labels_whose_truth_is_not_known_have_no_part_in_the_precision():
+    health = pseudo_label_health(["E", "S", "S", -1], ["E", "S"], ["E", None, "E", "S"])
+    assert health.attrs["precision"] == 0.5
+    assert health["precision"].tolist() == [1.0, 0.0]
+
+
+def test_what_is_masked_is_missing():
+    y = np.ma.array(["E", "S", "0"], mask=[False, False, True])
+    assert classification_summary(y, y).index.tolist()[:2] == ["E", "S"]

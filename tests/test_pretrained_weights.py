@@ -180,3 +180,23 @@ def test_contrastive_weights_fit_any_network(shapes, network, params):
     for name, parameter in labelled.net_.module_.network.named_parameters():
         if not parameter.requires_grad:
             assert torch.equal(given[name], got[name]), name
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"network": "simple_cnn", "network_params": None}, "do not fit the network: layer 'stem"),
+        ({"network_params": TINY | {"widths": (8, 16)}}, "do not fit the network"),
+        ({"network": "nonsense"}, "nonsense"),
+        ({"optimizer_params": {"typo": 1}}, "has no parameter 'typo'"),
+        ({"freeze": 99}, "freeze"),
+    ],
+    ids=str,
+)
+def test_what_would_not_fit_is_found_before_the_pretrainer_is_trained(
+    shapes, monkeypatch, params, message
+):
+    monkeypatch.setattr(ContrastivePretrainer, "fit", lambda *a: pytest.fail("it was trained"))
+    pretrainer = ContrastivePretrainer(network_params=TINY, max_steps=2)
+    with pytest.raises(ValueError, match=message):
+        classifier(pretrained=pretrainer).set_params(**params).fit(*shapes[:2])

@@ -22,6 +22,7 @@ from skorch.callbacks import Callback, Checkpoint, EarlyStopping
 from galaxy_sklearn import GalaxyClassifier
 from galaxy_sklearn.datasets import make_galaxies
 from galaxy_sklearn.decomposition import AutoencoderPretrainer, ContrastivePretrainer
+from galaxy_sklearn.galaxy_zoo import load_tree
 from galaxy_sklearn.metrics import vote_rmse
 from galaxy_sklearn.neural_network import VoteFractionRegressor
 from galaxy_sklearn.preprocessing import Flatten, ImageReader, Resize
@@ -246,3 +247,19 @@ def test_other_faults_of_the_vote_error_are_named():
         vote_rmse([1.0], [1.0], sample_weight=[1.0, 2.0])
     with pytest.raises(ValueError, match="'pooled' or 'raw_values'; got 'mean'"):
         vote_rmse([1.0], [1.0], multioutput="mean")
+
+
+def test_a_table_of_votes_in_any_order_is_scored_by_name():
+    names = load_tree("gz2_kaggle").answers
+    table = pd.DataFrame(VOTES, columns=names)[names[::-1]].assign(GalaxyID=range(len(VOTES)))
+    model = VoteFractionRegressor("linear", max_epochs=1, random_state=0)
+    scorer = make_scorer(vote_rmse, greater_is_better=False, tree="gz2_kaggle")
+    found = cross_val_score(model, X, table, cv=2, scoring=scorer)
+    assert found == pytest.approx(cross_val_score(model, X, VOTES, cv=2))
+    masked = np.ma.array(VOTES, mask=VOTES > 2)
+    masked[0, 0] = np.ma.masked
+    holes = VOTES.copy()
+    holes[0, 0] = np.nan
+    guess = np.full(VOTES.shape, 0.3)
+    assert vote_rmse(masked, guess) == vote_rmse(holes, guess)
+    assert vote_rmse(masked, guess, tree="gz2_kaggle") == vote_rmse(holes, guess)

@@ -31,13 +31,19 @@ os.register_at_fork(after_in_child=_Turn.reset)
 
 @contextmanager
 def forked_torch(device):
-    """Give the block its own global torch generators; the caller's come back unchanged.
+    """Give the block its own global torch generators, and single precision by default.
 
-    They are the process's, so threads take turns: else each would draw the other's numbers.
+    Both are the process's, so threads take turns: else each would draw the other's numbers. The
+    caller's come back unchanged.
     """
     cuda = [device] if device.type == "cuda" else []
     with _Turn.lock, torch.random.fork_rng(devices=cuda):
-        yield
+        dtype = torch.get_default_dtype()
+        torch.set_default_dtype(torch.float32)
+        try:
+            yield
+        finally:
+            torch.set_default_dtype(dtype)
 
 
 def epoch_seed(seed, epoch):

@@ -65,7 +65,8 @@ class ContrastivePretrainer(Pretrainer):
     warm_start : bool, default=False
         Let `fit` start from the weights of the previous fit.
     checkpoint_dir : path-like, default=None
-        Folder in which `fit` saves its state after every epoch, and goes on from after a kill.
+        Folder in which `fit` saves its state after every epoch, and goes on from after a kill, with
+        the same number for `random_state`.
     device : str, default="auto"
         ``"auto"`` is CUDA, then MPS, then the CPU; or any name PyTorch knows.
     precision : {"auto", "float32", "bf16", "float64"}, default="auto"
@@ -77,7 +78,8 @@ class ContrastivePretrainer(Pretrainer):
     verbose : int, default=0
         1 shows progress bars.
     random_state : int, RandomState instance or None, default=None
-        Seed of everything random; two fits with one seed are identical on one machine.
+        Seed of everything random; two fits with one seed and as many threads are identical on
+        one machine (the workers of joblib have fewer).
 
     Attributes
     ----------

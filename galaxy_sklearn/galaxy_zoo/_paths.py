@@ -5,7 +5,7 @@ import pandas as pd
 
 from galaxy_sklearn.galaxy_zoo._convert import convert_array
 from galaxy_sklearn.galaxy_zoo._load import as_tree
-from galaxy_sklearn.galaxy_zoo._votes import TOLERANCE, checked_values
+from galaxy_sklearn.galaxy_zoo._votes import TOLERANCE, checked_values, index_of
 
 # Willett et al. (2013), eq. 19.
 _STAGE = {"bulge-size_no": 4.17, "bulge-size_obvious": -2.27, "bulge-size_dominant": -8.38}
@@ -69,7 +69,7 @@ def most_likely_path(votes, *, tree, kind="path", tolerance=TOLERANCE):
         question = tree.questions[place]
         names = [answer.name for answer in question.answers]
         columns[question.name] = pd.Categorical.from_codes(chosen[:, place], names)
-    return pd.DataFrame(columns, index=votes.index if hasattr(votes, "columns") else None)
+    return pd.DataFrame(columns, index=index_of(votes))
 
 
 def to_hubble_stage(votes, *, tree, kind="path", tolerance=TOLERANCE):
@@ -120,4 +120,4 @@ def to_hubble_stage(votes, *, tree, kind="path", tolerance=TOLERANCE):
         stage += slope * conditional[:, tree.answer_index(answer)]
     on_path = chosen_answers(tree, conditional)[:, tree.question_index("bulge-size")] >= 0
     stage = np.where(on_path, stage, np.nan)
-    return pd.Series(stage, index=votes.index) if hasattr(votes, "columns") else stage
+    return pd.Series(stage, index=index_of(votes)) if hasattr(votes, "columns") else stage

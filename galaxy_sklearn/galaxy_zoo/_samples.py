@@ -10,7 +10,12 @@ import pandas as pd
 
 from galaxy_sklearn.galaxy_zoo._convert import convert_array
 from galaxy_sklearn.galaxy_zoo._load import as_tree, resource
-from galaxy_sklearn.galaxy_zoo._votes import TOLERANCE, checked_values, sum_by_question
+from galaxy_sklearn.galaxy_zoo._votes import (
+    TOLERANCE,
+    checked_values,
+    index_of,
+    sum_by_question,
+)
 
 _COMPARE = {">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt}
 _ROUNDING = {">=": -1e-9, ">": 1e-9, "<=": 1e-9, "<": -1e-9}  # of fractions that equal the cut
@@ -174,7 +179,7 @@ def sample_masks(
         name: np.all([cutter.cut(text) for text in _expand(cuts, where)], axis=0)
         for name, cuts in classes.items()
     }
-    return pd.DataFrame(masks, index=votes.index if hasattr(votes, "columns") else None)
+    return pd.DataFrame(masks, index=index_of(votes))
 
 
 def clean_samples(

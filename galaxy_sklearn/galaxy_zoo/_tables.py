@@ -7,6 +7,8 @@ from galaxy_sklearn.galaxy_zoo._convert import convert_array
 from galaxy_sklearn.galaxy_zoo._load import as_tree
 from galaxy_sklearn.galaxy_zoo._votes import (
     TOLERANCE,
+    as_pandas,
+    index_of,
     require_consistent,
     require_kind,
     sum_by_question,
@@ -61,7 +63,7 @@ def read_votes(
     tree = as_tree(tree)
     held = tree.quantity(catalogue, quantity)[1]
     require_kind("kind", kind or held)
-    names = tree.columns(catalogue, quantity=quantity)
+    names, table = tree.columns(catalogue, quantity=quantity), as_pandas(table)
     values = take_columns(tree, table, names)
     if held == "conditional":
         unasked = sum_by_question(tree, np.abs(values)) == 0
@@ -109,6 +111,6 @@ def rename_votes(votes, *, tree, catalogue, quantity=None, drop=False):
             f"rename_votes: catalogue {catalogue!r} has no column for {answer!r}; drop=True "
             f"leaves it out."
         )
-    index = votes.index if hasattr(votes, "columns") else None
+    index = index_of(votes)
     kept = [name for name in names if name is not None]
     return pd.DataFrame(values[:, ~lacking], index=index, columns=kept)

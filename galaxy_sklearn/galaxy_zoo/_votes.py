@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from galaxy_sklearn._validation import unmasked
 from galaxy_sklearn.galaxy_zoo._load import as_tree
 from galaxy_sklearn.galaxy_zoo._tree import KINDS
 
@@ -75,13 +76,28 @@ def _as_floats(column, name):
 
 def _row_text(table, row):
     """Name a row, by its label too where the table has labels of its own."""
-    if not hasattr(table, "iloc") or isinstance(table.index, pd.RangeIndex):
-        return f"row {row}"
-    return f"row {row} ({table.index[row : row + 1].tolist()[0]!r})"
+    named = isinstance(table, pd.DataFrame | pd.Series) and not isinstance(
+        table.index, pd.RangeIndex
+    )
+    return f"row {row} ({table.index[row : row + 1].tolist()[0]!r})" if named else f"row {row}"
+
+
+def index_of(table):
+    """Return the index of a DataFrame of pandas, which names the galaxies; None of all else."""
+    return table.index if isinstance(table, pd.DataFrame) else None
+
+
+def as_pandas(table):
+    """Return a table of another library, polars or astropy, as pandas'; what is masked is NaN."""
+    if not hasattr(table, "columns") or isinstance(table, pd.DataFrame):
+        return table
+    names = getattr(table, "colnames", table.columns)
+    return pd.DataFrame({name: np.asarray(unmasked(table[name])) for name in names})
 
 
 def _as_rows(votes):
     """Return a Series, which is one galaxy, as a table by its names or as an array without."""
+    votes = as_pandas(votes)
     if not (hasattr(votes, "to_frame") and hasattr(votes, "index")):
         return votes
     named = any(isinstance(name, str) for name in votes.index)
@@ -94,7 +110,7 @@ def values_of(tree, votes):
     if hasattr(votes, "columns"):
         names = _names_in(tree, votes)
         return take_columns(tree, votes, names), names
-    values = np.array(votes, dtype=float, ndmin=2, order="C")
+    values = np.array(unmasked(votes), dtype=float, ndmin=2, order="C")
     if values.ndim != 2 or values.shape[1] != len(tree.answers):
         raise ValueError(
             f"Votes on tree {tree.name!r} need {len(tree.answers)} columns, one an answer; got an "
@@ -106,7 +122,7 @@ def values_of(tree, votes):
 def like(votes, values, names):
     """Return `values` as a DataFrame with the rows of `votes` if that is one, else as they are."""
     if hasattr(votes, "columns"):
-        return pd.DataFrame(values, index=votes.index, columns=names)
+        return pd.DataFrame(values, index=index_of(votes), columns=names)
     return values
 
 

@@ -86,7 +86,8 @@ class GalaxyGAN(NetEstimator):
     warm_start : bool, default=False
         Let `fit` start from the weights of the previous fit.
     checkpoint_dir : path-like, default=None
-        Folder in which `fit` saves its state after every epoch, and goes on from after a kill.
+        Folder in which `fit` saves its state after every epoch, and goes on from after a kill, with
+        the same number for `random_state`.
     device : str, default="auto"
         ``"auto"`` is CUDA, then MPS, then the CPU; or any name PyTorch knows.
     precision : {"auto", "float32", "bf16", "float64"}, default="auto"

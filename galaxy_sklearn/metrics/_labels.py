@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils import column_or_1d
 
-from galaxy_sklearn._validation import labelled
+from galaxy_sklearn._validation import labelled, unmasked
 
 
 def known_labels(*labels):
@@ -12,7 +12,7 @@ def known_labels(*labels):
     Parameters
     ----------
     *labels : array-like of shape (n_samples,) or (n_samples, 1)
-        None, NaN and NA are missing.
+        None, NaN, NA and what is masked are missing.
 
     Returns
     -------
@@ -26,4 +26,4 @@ def known_labels(*labels):
     ValueError
         If labels have several columns.
     """
-    return labelled(*(column_or_1d(np.asarray(one, dtype=object)) for one in labels))
+    return labelled(*(column_or_1d(np.asarray(unmasked(one), dtype=object)) for one in labels))

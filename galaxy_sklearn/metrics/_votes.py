@@ -2,23 +2,31 @@
 
 import numpy as np
 
+from galaxy_sklearn._validation import unmasked
+from galaxy_sklearn.galaxy_zoo._load import as_tree
+from galaxy_sklearn.galaxy_zoo._votes import values_of
 
-def vote_rmse(y_true, y_pred, *, sample_weight=None, multioutput="pooled"):
+
+def vote_rmse(y_true, y_pred, *, sample_weight=None, multioutput="pooled", tree=None):
     """Return the root mean square error over the vote fractions that are known.
 
     The score of the Galaxy Zoo challenge, where every fraction of every galaxy counts the same;
-    for a search, ``make_scorer(vote_rmse, greater_is_better=False)``.
+    for a search, ``make_scorer(vote_rmse, greater_is_better=False, tree="gz2_kaggle")``.
 
     Parameters
     ----------
     y_true : array-like of shape (n_samples, n_answers) or (n_samples,)
-        Fractions, NaN where not known.
+        Fractions, NaN or masked where not known.
     y_pred : array-like of the same shape
         Predicted fractions.
     sample_weight : array-like of shape (n_samples,), default=None
         Weight of each galaxy; None weighs all alike.
     multioutput : {"pooled", "raw_values"}, default="pooled"
         One number over all fractions, or one for each answer: NaN where nothing is known.
+    tree : str or DecisionTree, default=None
+        Reads a DataFrame of `y_true` by the names of its columns, in any order and beside others,
+        as `VoteFractionRegressor.fit` does, and a Series as one galaxy. None takes the columns in
+        the order of those of `y_pred`.
 
     Returns
     -------
@@ -37,7 +45,10 @@ def vote_rmse(y_true, y_pred, *, sample_weight=None, multioutput="pooled"):
     >>> vote_rmse([[0.5, float("nan")], [1.0, 0.2]], [[0.5, 0.9], [1.0, 0.5]])
     0.17320508075688773
     """
-    truth, predicted = np.asarray(y_true, float), np.asarray(y_pred, float)
+    truth = (
+        np.asarray(unmasked(y_true), float) if tree is None else values_of(as_tree(tree), y_true)[0]
+    )
+    predicted = np.asarray(y_pred, float)
     if truth.shape != predicted.shape or truth.ndim not in (1, 2):
         raise ValueError(
             f"vote_rmse takes predictions of the shape of y_true, (n_samples, n_answers); got "

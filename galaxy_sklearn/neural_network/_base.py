@@ -323,6 +323,7 @@ class NetEstimator(NestedParamsMixin, SavedMixin, BaseEstimator):
         """Train on `dataset`, from `n_restarts` seeds, and keep the best run."""
         self._check_views()
         pool = self._validate_pool(X_unlabeled)
+        self._warn_of_lost_checkpoints()
         seed = draw_seed(self.random_state)
         earlier = getattr(self, "net_", None) if self.warm_start else None
         if earlier is None:
@@ -342,6 +343,15 @@ class NetEstimator(NestedParamsMixin, SavedMixin, BaseEstimator):
                     best, self.n_iter_ = score, n_epochs
                     self._keep(net)
             self.restart_scores_.append(score)
+
+    def _warn_of_lost_checkpoints(self):
+        if self.checkpoint_dir is not None and self.random_state is None:
+            warnings.warn(
+                f"{type(self).__name__} with a checkpoint_dir goes on with the same fit only, and "
+                f"without a random_state no two fits are the same: give a number.",
+                UserWarning,
+                stacklevel=5,
+            )
 
     def _warn_of_divergence(self, error):
         warnings.warn(

@@ -131,8 +131,9 @@ class GalaxyClassifier(ClassifierMixin, ImageNetEstimator):
     warm_start : bool, default=False
         Let `fit` start from the weights of the previous fit.
     checkpoint_dir : path-like, default=None
-        Folder in which `fit` saves its state after every epoch. The same fit on the same data
-        goes on from there after a kill, and ends with the same model.
+        Folder in which `fit` saves its state after every epoch. The same fit on the same data,
+        with the same number for `random_state`, goes on from there after a kill, and ends with the
+        same model.
     device : str, default="auto"
         ``"auto"`` is CUDA, then MPS, then the CPU; or any name PyTorch knows.
     precision : {"auto", "float32", "bf16", "float64"}, default="auto"
@@ -145,9 +146,10 @@ class GalaxyClassifier(ClassifierMixin, ImageNetEstimator):
     verbose : int, default=0
         1 shows progress bars.
     random_state : int, RandomState instance or None, default=None
-        Seed of everything random; two fits with one seed are identical on one machine. The global
-        generators of NumPy and PyTorch are never touched. Fits in threads of one process wait
-        for each other; processes, such as joblib's, run side by side.
+        Seed of everything random; two fits with one seed and as many threads are identical on
+        one machine (the workers of joblib have fewer). The global generators of NumPy and PyTorch
+        are never touched. Fits in threads of one process wait for each other; processes, such as
+        joblib's, run side by side.
 
     Attributes
     ----------

@@ -136,7 +136,8 @@ class VoteFractionRegressor(RegressorMixin, ImageNetEstimator):
     warm_start : bool, default=False
         Let `fit` start from the weights of the previous fit.
     checkpoint_dir : path-like, default=None
-        Folder in which `fit` saves its state after every epoch, and goes on from after a kill.
+        Folder in which `fit` saves its state after every epoch; with a number for `random_state`
+        it goes on from there after a kill.
     device : str, default="auto"
         ``"auto"`` is CUDA, then MPS, then the CPU; or any name PyTorch knows.
     precision : {"auto", "float32", "bf16", "float64"}, default="auto"
@@ -148,7 +149,7 @@ class VoteFractionRegressor(RegressorMixin, ImageNetEstimator):
     verbose : int, default=0
         1 shows progress bars.
     random_state : int, RandomState instance or None, default=None
-        Seed of everything random; two fits with one seed are identical on one machine.
+        Seed of everything random; see `GalaxyClassifier`.
 
     Attributes
     ----------

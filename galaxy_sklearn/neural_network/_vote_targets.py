@@ -10,6 +10,7 @@ from galaxy_sklearn._training.vote_losses import (
     SigmoidHead,
     TreeHead,
 )
+from galaxy_sklearn._validation import unmasked
 from galaxy_sklearn.galaxy_zoo._convert import convert_array
 from galaxy_sklearn.galaxy_zoo._load import as_tree
 from galaxy_sklearn.galaxy_zoo._votes import checked_values, sum_by_question
@@ -100,7 +101,7 @@ def _as_fitted(estimator, y):
 def _read_table(estimator, y):
     answers = list(y.columns) if hasattr(y, "columns") else None
     values = check_array(
-        y,
+        unmasked(y),
         ensure_2d=False,
         dtype=np.float64,
         order="C",

@@ -15,6 +15,7 @@ from galaxy_sklearn._validation import (
     missing_labels,
     num_samples,
     require_channels_last,
+    require_finite,
 )
 from galaxy_sklearn.exceptions import PseudoLabelWarning
 from galaxy_sklearn.semi_supervised._samples import Samples, as_rows, as_sequence, fingerprints
@@ -63,6 +64,8 @@ class PoolClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         pool = as_rows(X_unlabeled)
         if num_samples(pool) == 0:
             return None
+        if _are_pixels(pool) and reads_sequences(self.estimator):
+            require_finite(type(self).__name__, pool, of="X_unlabeled")
         return self._validate_rows(pool, reset=False)
 
     def _samples(self, X, X_unlabeled):
@@ -75,8 +78,16 @@ class PoolClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         return Samples(rows, pool, any_size=has_transformers(self.estimator))
 
     def _check_files(self, *sets):
-        """Raise ImageReadError if the estimator would miss a file, before anything is trained."""
+        """Raise ImageReadError if the estimator would miss a file, before anything is trained.
+
+        ValueError if its reader would leave out rows.
+        """
         reader = reader_of(self.estimator)
+        if reader is not None and reader.on_error == "skip":
+            raise ValueError(
+                f'{type(self).__name__} cannot tell labels apart after ImageReader(on_error="skip")'
+                f': on_error="blank" gives files that cannot be read no label.'
+            )
         for one in sets:
             if reader is not None and one is not None and is_paths(one):
                 clone(reader).fit(one)
@@ -186,3 +197,9 @@ class PoolClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = get_tags(self.estimator).input_tags.sparse
         return tags
+
+
+def _are_pixels(rows):
+    """Tell whether rows are images in memory, which are looked at before the first training."""
+    in_memory = isinstance(rows, np.ndarray) and not isinstance(rows, np.memmap)
+    return in_memory and rows.ndim in (3, 4)

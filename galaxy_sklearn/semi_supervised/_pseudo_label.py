@@ -287,7 +287,12 @@ class PseudoLabelClassifier(PoolClassifier):
         if sample_weight is None:
             return None
         given = validate_sample_weight(self, sample_weight, samples.n_given)
-        weights = np.full(len(samples), given[codes[: len(given)] >= 0].mean())
+        labelled = given[codes[: len(given)] >= 0]
+        if not labelled.any():
+            raise ValueError(
+                "PseudoLabelClassifier got sample_weight of zeros only for the labelled rows."
+            )
+        weights = np.full(len(samples), labelled.mean())
         weights[: len(given)] = given
         return weights
 

@@ -148,6 +148,7 @@ class Trainer:
         self.n_fits = 0
         self._check_probabilities()
         self._check_weights()
+        self._check_routed()
 
     def _check_probabilities(self):
         last = unpack(self.estimator)[1]
@@ -169,6 +170,13 @@ class Trainer:
                 f"{type(unpack(self.estimator)[1]).__name__} does not, or it was not "
                 f"requested."
             )
+
+    def _check_routed(self):
+        """Raise ValueError if something is routed that has a value for each row of X alone."""
+        for name, value in (self.routed or {}).items():
+            of_rows = name != "sample_weight" and _has_a_value_each(value, self.samples.n_given)
+            if of_rows and self.samples.pool is not None:
+                raise ValueError(f"{NAME} has no {name} for the rows of X_unlabeled.")
 
     def pretrain(self, codes, rows):
         """Fit the pretrainer of a network, if it is to be fitted, on `rows` for all rounds."""
@@ -218,8 +226,6 @@ class Trainer:
             if name == "sample_weight":
                 continue
             if _has_a_value_each(value, n):
-                if rows[-1] >= n:
-                    raise ValueError(f"{NAME} has no {name} for the rows of X_unlabeled.")
                 value = safe_indexing(value, rows)
             params[name] = value
         return params
