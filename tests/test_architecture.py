@@ -14,20 +14,21 @@ import galaxy_sklearn
 
 ROOT = Path(galaxy_sklearn.__file__).parent
 
-BASE = {"_files", "_validation", "_optional", "exceptions"}
+BASE = {"_files", "_validation", "_optional", "_values", "exceptions"}
 DATA = {"images", "datasets", "preprocessing", "galaxy_zoo"}
 MAY_IMPORT = {
     "exceptions": set(),
     "_files": set(),
     "_optional": {"exceptions"},
     "_validation": set(),
+    "_values": set(),
     "images": BASE,
     "datasets": BASE | {"images"},
     "preprocessing": BASE | {"images"},
     "galaxy_zoo": BASE,
     "networks": BASE,
     "augmentation": BASE,
-    "metrics": BASE,
+    "metrics": BASE | {"galaxy_zoo"},
     "model_selection": BASE | {"preprocessing"},
     "inspection": BASE | DATA | {"metrics", "_training", "augmentation", "neural_network"},
     "_training": BASE | DATA | {"networks", "augmentation"},

@@ -2,10 +2,12 @@
 
 import pickle
 import tracemalloc
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from self_training import Watched
 from shapes import make_shapes
 from sklearn.base import clone
@@ -192,8 +194,6 @@ def test_the_class_shares_of_the_pool_are_found(shapes):
 
 
 def test_strong_distortions_are_stronger(shapes):
-    import torch
-
     images = torch.rand(30, 3, 16, 16)
     views = [
         augment(images, (16, 16), field=1.0, generator=torch.Generator().manual_seed(0))
@@ -329,3 +329,21 @@ def test_a_pool_of_copies_alone_is_no_pool(shapes):
     X, y = shapes
     with pytest.warns(UserWarning, match="y contains no unlabeled samples"):
         quick(exclude_duplicates=True).fit(X[:N], y[:N], X_unlabeled=X[:N])
+
+
+@pytest.mark.parametrize("class_weight", [[1.0, 1.0], [0.55, 5.0]])
+def test_guesses_are_turned_from_the_shares_that_are_learned_to_the_pools(class_weight):
+    weight, prior, pool = map(torch.tensor, (class_weight, [0.9, 0.1], [0.7, 0.3]))
+    net = SimpleNamespace(
+        criterion_=SimpleNamespace(class_weight=weight.double()),
+        _prior=lambda: prior,
+        _pool_shares=lambda: pool,
+    )
+    likelihood = torch.tensor([[0.2, 0.5], [0.9, 0.3]])
+
+    def posterior(shares):
+        return torch.nn.functional.normalize(likelihood * shares, p=1, dim=1)
+
+    learned = posterior(prior * weight)  # what the weighted loss of the labels leads to
+    turned = torch.nn.functional.normalize(learned * ConsistencyNet._pool_ratio(net), p=1, dim=1)
+    torch.testing.assert_close(turned, posterior(pool))

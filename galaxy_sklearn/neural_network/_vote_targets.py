@@ -13,7 +13,7 @@ from galaxy_sklearn._training.vote_losses import (
 from galaxy_sklearn._validation import unmasked
 from galaxy_sklearn.galaxy_zoo._convert import convert_array
 from galaxy_sklearn.galaxy_zoo._load import as_tree
-from galaxy_sklearn.galaxy_zoo._votes import checked_values, sum_by_question
+from galaxy_sklearn.galaxy_zoo._votes import as_pandas, checked_values, sum_by_question
 
 DIRICHLET = "dirichlet_multinomial"
 _SURE = 0.01  # a start nearer to 0 or 1 than this would hold its answer there
@@ -99,6 +99,7 @@ def _as_fitted(estimator, y):
 
 
 def _read_table(estimator, y):
+    y = as_pandas(y)
     answers = list(y.columns) if hasattr(y, "columns") else None
     values = check_array(
         unmasked(y),
