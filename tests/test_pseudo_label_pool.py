@@ -1,11 +1,13 @@
 """What self-training does with a pool: never held, without copies, taught to pretrainers."""
 
+import shutil
 import tracemalloc
 
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+from PIL import Image
 from self_training import Watched, flat, flatten, linear, outcome, self_training, write_files
 from shapes import make_shapes
 from sklearn.base import clone
@@ -19,7 +21,7 @@ from galaxy_sklearn.decomposition import AutoencoderPretrainer
 from galaxy_sklearn.exceptions import ImageReadError, PseudoLabelWarning
 from galaxy_sklearn.images._sources import ArraySource
 from galaxy_sklearn.preprocessing import CenterCrop, ImageReader, Resize
-from galaxy_sklearn.semi_supervised import FixMatchClassifier
+from galaxy_sklearn.semi_supervised import FixMatchClassifier, PseudoLabelClassifier
 
 N = 30  # labelled
 
@@ -341,3 +343,20 @@ def test_a_missing_file_is_found_before_anything_is_trained(shapes, files, where
     for model in (self_training(base), FixMatchClassifier(base)):
         with pytest.raises(ImageReadError, match="row 29, 'missing.png': there is no such file"):
             model.fit(y=y[:N], **rows)
+
+
+@pytest.mark.parametrize("wrapper", [PseudoLabelClassifier, FixMatchClassifier])
+def test_files_of_several_sizes_are_compared_by_their_pixels(shapes, tmp_path, wrapper):
+    X, y = shapes
+    files = []
+    for number, image in enumerate(X[:60]):
+        side = 24 if number % 2 else 32
+        Image.fromarray(image).resize((side, side)).save(tmp_path / f"{number}.png")
+        files.append(str(tmp_path / f"{number}.png"))
+    copies = [str(tmp_path / f"copy_{number}.png") for number in (0, 1, 40, 41)]
+    for copy, number in zip(copies, (0, 1, 40, 41)):
+        shutil.copy(files[number], copy)
+    network = linear(max_epochs=1)
+    model = wrapper(make_pipeline(ImageReader(), Resize(16), network), exclude_duplicates=True)
+    model.fit(files[:20], y[:20], X_unlabeled=files[20:] + copies[:2], X_exclude=copies[2:])
+    assert model.excluded_.tolist() == [40, 41, 60, 61]

@@ -7,6 +7,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from galaxy_sklearn._validation import is_image_sequence, is_paths, num_samples, safe_indexing
+from galaxy_sklearn.exceptions import ImageReadError
 from galaxy_sklearn.images._sequence import ImageSequence
 
 _HASHED_AT_ONCE = 64
@@ -109,9 +110,10 @@ class Samples:
 
     def require_comparable(self, exclude):
         """Raise ValueError if no row of `exclude` could be equal to any of these."""
+        part = slice(1) if is_paths(exclude) else slice(None)  # files may differ in size
         got = _content(exclude)
         own = [_content(one) for one in (self.X, self.pool) if one is not None]
-        if got not in own:
+        if got[part] not in [one[part] for one in own]:
             raise ValueError(
                 "X_exclude must have the shape and the kind of pixels of X or X_unlabeled, or "
                 f"nothing of it could be found there: got {' of '.join(got)}, and in X "
@@ -148,16 +150,36 @@ class Samples:
 def fingerprints(X):
     """Return the digest of each row's content, a list of bytes; images are read in batches.
 
-    File names stand for their pixels, so that a file and its copy are the same. Floats of images
-    are compared in single precision, numbers of tables in double.
+    File names stand for their pixels, so that a file and its copy are the same; files may differ in
+    size. Floats of images are compared in single precision, numbers of tables in double.
     """
     images = as_sequence(X)
     if images is not None:
-        blocks = (_comparable(block, np.float32) for block in images.batches(_HASHED_AT_ONCE))
+        blocks = _file_blocks(X) if is_paths(X) else images.batches(_HASHED_AT_ONCE)
+        blocks = (_comparable(block, np.float32) for block in blocks)
     else:
         starts = range(0, X.shape[0], _HASHED_AT_ONCE)
         blocks = (_numbers(X[start : start + _HASHED_AT_ONCE]) for start in starts)
     return [_digest(row) for block in blocks for row in block]
+
+
+def _file_blocks(names):
+    """Yield the pixels of files, those of one kind together."""
+    names = np.asarray(names, dtype=object).ravel()
+    for start in range(0, len(names), _HASHED_AT_ONCE):
+        part = names[start : start + _HASHED_AT_ONCE]
+        try:
+            yield np.asarray(as_sequence(part))
+        except ValueError:  # of several sizes, or none can be read
+            yield from map(_one_file, part)
+
+
+def _one_file(name):
+    """Return the pixels of a file as a block; one that cannot be read is a single black pixel."""
+    try:
+        return np.asarray(as_sequence(np.array([name], dtype=object)))
+    except ImageReadError:
+        return np.zeros((1, 1, 1, 1), np.uint8)
 
 
 def _numbers(rows):
@@ -174,5 +196,5 @@ def _comparable(block, kind):
 
 def _digest(row):
     numbers = row.dtype.kind in "uf"
-    content = np.ascontiguousarray(row).data if numbers else repr(row.tolist()).encode()
-    return hashlib.blake2b(content, digest_size=16).digest()
+    content = np.ascontiguousarray(row).tobytes() if numbers else repr(row.tolist()).encode()
+    return hashlib.blake2b(repr(row.shape).encode() + content, digest_size=16).digest()
