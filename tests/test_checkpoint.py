@@ -183,7 +183,9 @@ def test_a_folder_that_cannot_be_made_is_an_error(tmp_path):
     (tmp_path / "file").touch()
     X, y = make_shapes(12)
     with pytest.raises(OSError, match="file"):
-        GalaxyClassifier("simple_cnn", max_epochs=1, checkpoint_dir=tmp_path / "file").fit(X, y)
+        GalaxyClassifier(
+            "simple_cnn", max_epochs=1, checkpoint_dir=tmp_path / "file", random_state=0
+        ).fit(X, y)
 
 
 def test_checkpoints_of_no_seed_are_warned_of(tmp_path):
