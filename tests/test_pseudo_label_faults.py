@@ -58,6 +58,8 @@ def test_pixels_of_the_pool_that_are_not_finite_are_found_first(shapes, untraine
     for wrapper in (PseudoLabelClassifier, FixMatchClassifier):
         with pytest.raises(ValueError, match="row 7 of X_unlabeled holds NaN"):
             wrapper(linear(max_epochs=1)).fit(X[:20], y[:20], X_unlabeled=pool)
+        with pytest.raises(ValueError, match="row 7 of X_exclude holds NaN"):
+            wrapper(linear(max_epochs=1)).fit(X[:20], y[:20], X_unlabeled=X, X_exclude=pool)
 
 
 def test_a_reader_that_leaves_out_rows_is_refused_first(shapes, untrained):

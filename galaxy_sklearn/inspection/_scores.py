@@ -170,8 +170,10 @@ class ConfusionMatrixDisplay:
 
     def _shares(self):
         """Return what each cell is shaded by, 0 to 1."""
+        if self.normalize == "all":
+            return self.matrix / max(self.matrix.max(), np.finfo(float).tiny)
         if self.normalize:
-            return self.matrix / (self.matrix.max() or 1.0 if self.normalize == "all" else 1.0)
+            return self.matrix
         rows = self.matrix.sum(1, keepdims=True)
         return self.matrix / np.where(rows > 0, rows, 1)
 

@@ -60,12 +60,12 @@ class PoolClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         lazy = as_sequence(X)
         return X if lazy is None else lazy
 
-    def _validate_pool(self, X_unlabeled):
-        pool = as_rows(X_unlabeled)
+    def _validate_pool(self, pool, name="X_unlabeled"):
+        pool = as_rows(pool)
         if num_samples(pool) == 0:
             return None
         if _are_pixels(pool) and reads_sequences(self.estimator):
-            require_finite(type(self).__name__, pool, of="X_unlabeled")
+            require_finite(type(self).__name__, pool, of=name)
         return self._validate_rows(pool, reset=False)
 
     def _samples(self, X, X_unlabeled):
@@ -122,7 +122,7 @@ class PoolClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
     def _find_excluded(self, samples, labelled, X_exclude):
         """Return the rows without a label that must not be learned from."""
-        exclude = None if X_exclude is None else self._validate_pool(X_exclude)
+        exclude = None if X_exclude is None else self._validate_pool(X_exclude, "X_exclude")
         if exclude is not None:
             _, exclude = self._alike(samples.X, exclude)
             samples.require_comparable(exclude)

@@ -185,8 +185,7 @@ class SelfTraining:
         truth = self.labels.codes[self.held_out]
         temperature = fit_temperature(held_out.proba, truth)
         guess, held_out = (
-            replace(one, proba=scale(one.proba, temperature), surer=one.surer)
-            for one in (guess, held_out)
+            replace(one, proba=scale(one.proba, temperature)) for one in (guess, held_out)
         )
         audit["temperature"] = temperature
         audit["threshold"] = lowest_threshold(
