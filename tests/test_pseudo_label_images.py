@@ -158,9 +158,16 @@ def test_agreement_looks_where_the_classifier_stands(shapes, files):
     assert outcome(by_name) == outcome(by_pixels)
 
 
-def test_agreement_needs_images():
+class NeverTrained(LogisticRegression):
+    """Fails if it is trained."""
+
+    def fit(self, X, y, sample_weight=None):
+        raise AssertionError
+
+
+def test_agreement_needs_images_and_says_so_before_the_first_training():
     X, y = load_iris(return_X_y=True)
-    model = self_training(LogisticRegression(max_iter=500), criterion="agreement")
+    model = self_training(NeverTrained(), criterion="agreement")
     with pytest.raises(ValueError, match=r"needs images.*got ndarray of shape \(75, 4\)"):
         model.fit(X[::2], y[::2], X_unlabeled=X[1::2])
 

@@ -40,6 +40,10 @@ def _add_threshold(parser):
     )
 
 
+def _add_model(parser):
+    parser.add_argument("model", help="file saved by train or demo; open only what you trust")
+
+
 def _add_training(parser):
     parser.add_argument("--network", default="galaxynet", help="default: %(default)s")
     parser.add_argument("--epochs", type=int, help="default: chosen from the number of images")
@@ -55,6 +59,65 @@ def _add_training(parser):
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
 
 
+def _add_demo(commands, common):
+    demo = commands.add_parser(
+        "demo", parents=[common], help="train on generated galaxies, or on your own, and show all"
+    )
+    _add_data(demo, positional=False)
+    _add_training(demo)
+    demo.add_argument("--output", default="galaxy-sklearn-demo", help="default: %(default)s")
+    demo.add_argument("--quick", action="store_true", help="a short form, in seconds")
+
+
+def _add_train(commands, common):
+    train = commands.add_parser("train", parents=[common], help="train a model and save it")
+    _add_data(train, positional=True)
+    _add_training(train)
+    train.add_argument(
+        "--output",
+        default="model.joblib",
+        help="default: %(default)s; decoded images are kept beside it, in the folder "
+        "<output>.cache, for the next training on them: delete it at will",
+    )
+
+
+def _add_predict(commands, common):
+    predict = commands.add_parser("predict", parents=[common], help="write a table of predictions")
+    _add_model(predict)
+    predict.add_argument(
+        "images", nargs="+", help="image files, and folders of them, or one catalogue"
+    )
+    _add_catalogue(predict)
+    predict.add_argument(
+        "--output", default="predictions.csv", help=".csv or .parquet (default: %(default)s)"
+    )
+    _add_threshold(predict)
+    predict.add_argument("--restart", action="store_true", help="forget an interrupted run")
+
+
+def _add_evaluate(commands, common):
+    evaluate = commands.add_parser(
+        "evaluate", parents=[common], help="measure a saved model on labelled images"
+    )
+    _add_model(evaluate)
+    _add_data(evaluate, positional=True)
+
+
+def _add_page(commands, on_device):
+    page = commands.add_parser(
+        "page", parents=[on_device], help="show a page that classifies the images dropped on it"
+    )
+    _add_model(page)
+    _add_threshold(page)
+    page.add_argument("--port", type=int, default=8501, help="default: %(default)s")
+    page.add_argument(
+        "--address",
+        default="localhost",
+        help="where to listen (default: %(default)s, this machine alone; 0.0.0.0 is the network)",
+    )
+    page.add_argument("--no-browser", action="store_true", help="open no browser")
+
+
 def build_parser():
     """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
@@ -68,55 +131,11 @@ def build_parser():
     on_device.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     common = argparse.ArgumentParser(add_help=False, parents=[on_device])
     common.add_argument("--no-progress", action="store_true", help="show no progress bars")
-
-    demo = commands.add_parser(
-        "demo", parents=[common], help="train on generated galaxies, or on your own, and show all"
-    )
-    _add_data(demo, positional=False)
-    _add_training(demo)
-    demo.add_argument("--output", default="galaxy-sklearn-demo", help="default: %(default)s")
-    demo.add_argument("--quick", action="store_true", help="a short form, in seconds")
-
-    train = commands.add_parser("train", parents=[common], help="train a model and save it")
-    _add_data(train, positional=True)
-    _add_training(train)
-    train.add_argument(
-        "--output",
-        default="model.joblib",
-        help="default: %(default)s; decoded images are kept beside it, in the folder "
-        "<output>.cache, for the next training on them: delete it at will",
-    )
-
-    predict = commands.add_parser("predict", parents=[common], help="write a table of predictions")
-    predict.add_argument("model", help="file saved by train or demo; open only what you trust")
-    predict.add_argument(
-        "images", nargs="+", help="image files, and folders of them, or one catalogue"
-    )
-    _add_catalogue(predict)
-    predict.add_argument(
-        "--output", default="predictions.csv", help=".csv or .parquet (default: %(default)s)"
-    )
-    _add_threshold(predict)
-    predict.add_argument("--restart", action="store_true", help="forget an interrupted run")
-
-    evaluate = commands.add_parser(
-        "evaluate", parents=[common], help="measure a saved model on labelled images"
-    )
-    evaluate.add_argument("model", help="file saved by train or demo; open only what you trust")
-    _add_data(evaluate, positional=True)
-
-    page = commands.add_parser(
-        "page", parents=[on_device], help="show a page that classifies the images dropped on it"
-    )
-    page.add_argument("model", help="file saved by train or demo; open only what you trust")
-    _add_threshold(page)
-    page.add_argument("--port", type=int, default=8501, help="default: %(default)s")
-    page.add_argument(
-        "--address",
-        default="localhost",
-        help="where to listen (default: %(default)s, this machine alone; 0.0.0.0 is the network)",
-    )
-    page.add_argument("--no-browser", action="store_true", help="open no browser")
+    _add_demo(commands, common)
+    _add_train(commands, common)
+    _add_predict(commands, common)
+    _add_evaluate(commands, common)
+    _add_page(commands, on_device)
     return parser
 
 

@@ -15,7 +15,7 @@ from galaxy_sklearn.semi_supervised._steps import (
     unpack,
     with_fitted_pretrainer,
 )
-from galaxy_sklearn.semi_supervised._views import views_of
+from galaxy_sklearn.semi_supervised._views import require_images, views_of
 
 NAME = "PseudoLabelClassifier"
 _ADDED = {"n_estimators", "max_bins"}  # parameters of forests and of boosting
@@ -149,6 +149,7 @@ class Trainer:
         self._check_probabilities()
         self._check_weights()
         self._check_routed()
+        self._check_views()
 
     def _check_probabilities(self):
         last = unpack(self.estimator)[1]
@@ -177,6 +178,11 @@ class Trainer:
             of_rows = name != "sample_weight" and _has_a_value_each(value, self.samples.n_given)
             if of_rows and self.samples.pool is not None:
                 raise ValueError(f"{NAME} has no {name} for the rows of X_unlabeled.")
+
+    def _check_views(self):
+        """Raise ValueError if views are to agree and the estimator itself is given no images."""
+        if self.params.criterion == "agreement" and not hasattr(self.estimator, "steps"):
+            require_images(self.samples.X)
 
     def pretrain(self, codes, rows):
         """Fit the pretrainer of a network, if it is to be fitted, on `rows` for all rounds."""

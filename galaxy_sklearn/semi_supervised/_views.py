@@ -59,18 +59,21 @@ VIEWS = (
 )
 
 
-def views_of(X):
-    """Yield the five views of images, an array (n, h, w[, c]) or an ImageSequence.
-
-    Raises ValueError if `X` holds no images.
-    """
-    if is_image_sequence(X):
-        yield from (X.map(view) for view in VIEWS)
-    elif isinstance(X, np.ndarray) and X.ndim in (3, 4):
-        yield from (view.transform_images(X) for view in VIEWS)
-    else:
+def require_images(X):
+    """Raise ValueError unless `X` is an array (n, h, w[, c]) or an ImageSequence."""
+    if not (is_image_sequence(X) or (isinstance(X, np.ndarray) and X.ndim in (3, 4))):
         raise ValueError(
             'PseudoLabelClassifier(criterion="agreement") needs images, (n_samples, height, width, '
             "n_channels) or an ImageSequence, where the classifier stands; got "
             f"{type(X).__name__} of shape {getattr(X, 'shape', None)}."
         )
+
+
+def views_of(X):
+    """Yield the five views of images, an array (n, h, w[, c]) or an ImageSequence.
+
+    Raises ValueError if `X` holds no images.
+    """
+    require_images(X)
+    for view in VIEWS:
+        yield X.map(view) if is_image_sequence(X) else view.transform_images(X)
