@@ -3,7 +3,8 @@
 The images are cutouts of 288 of the survey's 424 pixels, reduced to 128, so all sizes that a
 publication gives in pixels are scaled by 128 / 288. Two trials, short and less short, find how many
 steps a second a network takes here; the training is as many as fit the time, and learning rates
-drop at the same shares of it as in the publication.
+drop at the same shares of it as in the publication. What begins with ImageNet's weights in its
+publication begins from scratch here, and is not stopped early.
 
     GALAXY_SKLEARN_DATA=... python tests/benchmarks/bench_recipes.py --minutes 30
     GALAXY_SKLEARN_DATA=... python tests/benchmarks/bench_recipes.py --minutes 2 --only zhu2019
@@ -29,6 +30,7 @@ ZHU = {
     "schedule": StepDecay([30 / 72, 60 / 72]),
 }
 RIVALS = ("alexnet", "dieleman", "inception_v3", "resnet50", "vgg16")
+FROM_SCRATCH = {"pretrained": False, "early_stopping": False}
 TRIAL_STEPS = 6
 TRIAL_SHARE = 0.04  # of the time, for a second trial
 TRIAL_IMAGES = 1024  # enough for the batches that bigger sets have
@@ -43,6 +45,10 @@ def entrants():
     models["wu2022_simple_cnn"] = recipes.wu2022_simple_cnn()[-1]
     for name in ("galaxy10_cnn", *(f"galaxy10_cnn{n}" for n in (2, 3, 5, 6))):
         models[name] = getattr(recipes, name)()[-1]
+    for name in ("mobilenet", "mobilenet_v2", "resnet50", "vgg16"):
+        models[f"galaxy10_transfer({name})"] = recipes.galaxy10_transfer(name, **FROM_SCRATCH)[-1]
+    for name in ("guo2023_densenet201", "guo2023_vgg19"):
+        models[name] = getattr(recipes, name)(**FROM_SCRATCH)[-1]
     return models
 
 
@@ -76,10 +82,10 @@ def seconds_a_step(n_steps, model, X, y):
     return float(np.median(np.diff(trial.callbacks[0].ends)[n_steps // 2 - 1 :]))
 
 
-def run(name, model, parts, seconds, seed):
+def run(name, model, parts, seconds, seed, batch_size=128):
     """Train for about `seconds` and report on the test part."""
     X_train, X_test, y_train, y_test = parts
-    model = clone(model).set_params(random_state=seed, batch_size=128)
+    model = clone(model).set_params(random_state=seed, batch_size=batch_size)
     model.set_params(max_steps=steps_in(seconds, model, X_train, y_train))
     start = core_seconds()
     model.fit(X_train, y_train)
@@ -90,7 +96,7 @@ def run(name, model, parts, seconds, seed):
         seed=seed,
         minutes=spent / 60,
         steps=model.max_steps,
-        images_per_second=model.max_steps * 128 / spent,
+        images_per_second=model.max_steps * batch_size / spent,
         parameters=sum(p.numel() for p in network.parameters()),
         **score(model, X_test, y_test),
     )
@@ -100,6 +106,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cache", default="galaxy-zoo-cache")
     parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--only", nargs="*", default=None, help="names; all without it")
     options = parser.parse_args()
@@ -107,7 +114,7 @@ def main():
     models = entrants()
     for name in options.only or models:
         for seed in options.seeds:
-            run(name, models[name], parts, 60 * options.minutes, seed)
+            run(name, models[name], parts, 60 * options.minutes, seed, options.batch_size)
 
 
 if __name__ == "__main__":

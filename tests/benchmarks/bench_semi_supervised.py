@@ -16,6 +16,9 @@ galaxies outside the test fold, which begin its trunk; `five_classes` has those 
 `few` has so many labels a class, or all that a class has. `shift` takes a pool whose class shares
 are those of the labelled galaxies, and one of the same size in which the commonest class is the
 rarest, and so on.
+
+`wu2022_vgg16`, `wu2022_self_training` and `wu2022_autoencoder_cnn` are the recipes with their own
+networks, on images of `--side` pixels.
 """
 
 import argparse
@@ -30,7 +33,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import recall_score
 from sklearn.pipeline import make_pipeline
 
-from galaxy_sklearn import GalaxyClassifier
+from galaxy_sklearn import GalaxyClassifier, recipes
 from galaxy_sklearn.decomposition import AutoencoderPretrainer, ContrastivePretrainer
 from galaxy_sklearn.metrics import expected_calibration_error
 from galaxy_sklearn.neural_network import VoteFractionRegressor
@@ -128,6 +131,29 @@ class Entrants:
         model.fit(X, y, X_unlabeled=self.pool)
         model.estimator_.set_params(tta=TTA)
         return model
+
+    def wu2022_vgg16(self, X, y, seed):
+        """Return the VGG-16 of Wu (2022), fitted on the labels alone."""
+        return recipes.wu2022_vgg16(**self.length_of(seed)).fit(X, y)
+
+    def wu2022_self_training(self, X, y, seed):
+        """Return that VGG-16 after two rounds on the pool."""
+        model = recipes.wu2022_self_training(max_iter=2, **self.length_of(seed))
+        return model.fit(X, y, X_unlabeled=self.pool)
+
+    def wu2022_autoencoder_cnn(self, X, y, seed):
+        """Return the CNN of Wu (2022), begun with the encoder of its autoencoder of the pool."""
+        model = recipes.wu2022_autoencoder_cnn(**self.length_of(seed))
+        autoencoder = model[-1].pretrained.set_params(
+            network_params=self.network_params, max_steps=self.steps_before, random_state=seed
+        )
+        encoder = self.frozen(autoencoder, self.pool)
+        return model.set_params(galaxyclassifier__pretrained=encoder).fit(X, y)
+
+    def length_of(self, seed):
+        """Return the parameters of a recipe that say how large and how long."""
+        sizes = {"network_params": self.network_params, "max_steps": self.steps}
+        return sizes | {"random_state": seed}
 
     def autoencoder(self, X, y, seed):
         """Return the default, begun with the encoder of an autoencoder of the pool."""
@@ -284,6 +310,8 @@ def efigi(options):
     images, codes, votes = galaxies_with_votes(options.cache)
     pool = make_pipeline(CenterCrop(94), Resize(128)).fit_transform(images)
     pool = pool.cache(f"{options.cache}-efigi-pool", verbose=1)
+    if options.pool is not None:
+        pool = pool[np.random.default_rng(0).choice(len(pool), options.pool, replace=False)]
     entrants = Entrants(
         pool,
         options.steps,
@@ -370,6 +398,7 @@ def main():
     parser.add_argument("--labels", type=int, nargs="+", default=[20, 100, 500])
     parser.add_argument("--steps", type=int, default=None)
     parser.add_argument("--steps-before", type=int, default=None, help="of what goes before")
+    parser.add_argument("--pool", type=int, default=None, help="so many of EFIGI's pool")
     parser.add_argument("--steps-survey", type=int, default=None, help="of surveys, before that")
     parser.add_argument("--compile", action="store_true", help="compile the networks")
     parser.add_argument(
