@@ -27,8 +27,15 @@ from galaxy_sklearn.augmentation import (
     ScaleJitterCrop,
 )
 from galaxy_sklearn.exceptions import DivergenceError
+from galaxy_sklearn.inspection import GalleryDisplay
 from galaxy_sklearn.neural_network import StepDecay
-from galaxy_sklearn.preprocessing import CLAHE, MorphologicalOpening
+from galaxy_sklearn.preprocessing import (
+    CLAHE,
+    GrayScale,
+    MorphologicalOpening,
+    Resize,
+    Standardize,
+)
 
 
 @pytest.fixture(scope="module")
@@ -294,6 +301,35 @@ def test_a_transformer_sees_what_prediction_sees(shapes):
     outside = small(standardize=make_pipeline("passthrough"), **common).fit(before, y)
     np.testing.assert_array_equal(inside.predict_proba(X), outside.predict_proba(before))
     assert clone(inside).standardize is not steps
+
+
+@pytest.mark.parametrize("scale", [1, 255])
+def test_a_transformer_gets_views_of_the_size_that_the_network_takes(shapes, scale):
+    X, y = shapes
+    steps = make_pipeline(CLAHE(), Standardize())
+    params = {"network_params": {"input_size": 24}, "max_epochs": 1, "random_state": 0}
+    model = GalaxyClassifier("simple_cnn", standardize=steps, **params).fit(X / scale, y)
+    assert model.net_.module_.finish.transformer[0].image_shape_ == (24, 24, 3)
+    assert model.predict_proba(X[:3] / scale).shape == (3, len(model.classes_))
+    GalleryDisplay.from_steps(GalaxyClassifier(standardize=steps), X[:2])
+
+
+def test_a_transformer_learns_from_all_rows_that_have_weight():
+    X = np.zeros((200, 8, 8, 1))
+    X[150:] = np.random.default_rng(0).random((50, 8, 8, 1))
+    y, weights = np.repeat([0, 1, 2], [150, 40, 10]), np.repeat([1.0, 1.0, 0.0], [150, 40, 10])
+    model = GalaxyClassifier(
+        "linear", standardize=Standardize(per="training"), field=1.0, max_steps=1
+    )
+    learned = model.fit(X, y, sample_weight=weights).net_.module_.finish.transformer
+    np.testing.assert_allclose(learned.mean_, X[:190].mean((0, 1, 2)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("step", [GrayScale(), Resize(8)])
+def test_a_transformer_that_changes_the_shape_of_images_is_refused(shapes, step):
+    model = small(standardize=step, callbacks=[Untouched()])
+    with pytest.raises(ValueError, match=r"transformer that keeps the shape of images: .* makes"):
+        model.fit(*shapes)
 
 
 # Published augmentations

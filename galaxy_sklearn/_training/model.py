@@ -1,11 +1,20 @@
 """A network together with what happens to a batch before it."""
 
+import math
+
 import numpy as np
 import torch
+from sklearn.base import clone
 from torch import nn
 
+from galaxy_sklearn._training.data import pixel_statistics, read_rows
+from galaxy_sklearn._validation import is_image_sequence
 from galaxy_sklearn.augmentation._views import central_view
 from galaxy_sklearn.augmentation._warp import warp
+
+_VIEWS = 1000  # that a transformer learns from
+_VIEW_VALUES = 1 << 26  # in all of them, but for the first 64
+_AT_ONCE = 64
 
 
 def whiten(views):
@@ -18,6 +27,15 @@ def whiten(views):
     mean = values.mean(1)[:, None, None, None]
     deviation = values.std(1, unbiased=False).clamp_min(values.shape[1] ** -0.5)
     return (views - mean) / deviation[:, None, None, None]
+
+
+def as_images(views, *, as_uint8):
+    """Return views (n, n_channels, height, width) as an array, channels last.
+
+    Of float32, or, if they are uint8 pixels divided by 255, as those.
+    """
+    images = views.permute(0, 2, 3, 1).cpu().float().numpy()
+    return (images.clip(0, 1) * 255).round().astype(np.uint8) if as_uint8 else images
 
 
 class AppliedTransformer:
@@ -37,10 +55,7 @@ class AppliedTransformer:
 
     def __call__(self, views):
         """Return views (n, n_channels, height, width) after the transformer, uint8 by 255."""
-        images = views.permute(0, 2, 3, 1).cpu().float().numpy()
-        if self.as_uint8:
-            images = (images.clip(0, 1) * 255).round().astype(np.uint8)
-        done = np.asarray(self.transformer.transform(images))
+        done = np.asarray(self.transformer.transform(as_images(views, as_uint8=self.as_uint8)))
         result = torch.from_numpy(done).to(views.device).permute(0, 3, 1, 2).to(views.dtype)
         return result / 255 if done.dtype == np.uint8 else result
 
@@ -122,3 +137,68 @@ class ImageModel(nn.Module):
     def forward(self, views):
         """Return logits (n, n_classes) of views (n, n_channels, height, width)."""
         return self.network(views)
+
+
+def image_model(network, images, weights, *, standardize, owner, **size):
+    """Return the model of a network, knowing the pixels of the training images.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Images in, logits out.
+    images : ndarray or ImageSequence of shape (n, height, width, n_channels)
+        Raw pixels.
+    weights : ndarray of shape (n,)
+        Images without weight have no part.
+    standardize : {"training", "image"}, transformer or None
+        As in `GalaxyClassifier`.
+    owner : str
+        Class name for messages.
+    **size
+        `image_size` and `field` of the `ImageModel`.
+
+    Raises ValueError if a transformer does not keep the shape of images.
+    """
+    if isinstance(standardize, str) and standardize == "training":
+        return ImageModel(network, *pixel_statistics(images, weights), **size)
+    as_uint8 = images.dtype == np.uint8
+    mean = np.zeros(images.shape[3])
+    model = ImageModel(network, mean, mean + (255.0 if as_uint8 else 1.0), **size)
+    if isinstance(standardize, str):
+        model.finish = whiten
+    elif standardize is not None:
+        views = _training_views(model, images, weights, as_uint8=as_uint8)
+        transformer = clone(standardize).fit(views)
+        _require_same_shape(transformer, views[:1], owner)
+        model.finish = AppliedTransformer(transformer, as_uint8=as_uint8)
+    return model
+
+
+def _training_views(model, images, weights, *, as_uint8):
+    """Return what a transformer learns from: plain views, spread evenly over the images.
+
+    Blanks in place of files that could not be read are left out.
+    """
+    rows = np.flatnonzero(weights > 0)
+    most = max(_AT_ONCE, _VIEW_VALUES // (images.shape[3] * math.prod(model.size)))
+    rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), _VIEWS, most)).round().astype(int)]
+    views = []
+    for start in range(0, len(rows), _AT_ONCE):
+        part = rows[start : start + _AT_ONCE]
+        block = np.ascontiguousarray(read_rows(images, part))
+        if is_image_sequence(images):
+            block = block[~images[part].unreadable_]
+        if len(block):
+            batch = model.standardise(torch.from_numpy(block), torch.contiguous_format)
+            views.append(as_images(model.plain_view(batch), as_uint8=as_uint8))
+    return np.concatenate(views)
+
+
+def _require_same_shape(transformer, images, owner):
+    done = np.shape(transformer.transform(images))
+    if done != images.shape:
+        raise ValueError(
+            f"{owner}(standardize=...) takes a transformer that keeps the shape of images: "
+            f"{type(transformer).__name__} makes {done[1:]} of {images.shape[1:]} (height, width, "
+            f"n_channels). Such a step goes before the {owner} in a Pipeline."
+        )

@@ -10,7 +10,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from galaxy_sklearn._training.model import AppliedTransformer, ImageModel
+from galaxy_sklearn._training.model import AppliedTransformer
 from galaxy_sklearn._validation import is_image_sequence, validate_images
 from galaxy_sklearn.augmentation._views import central_view
 from galaxy_sklearn.inspection._fitted import contrast_limits
@@ -115,10 +115,8 @@ def _prepared(estimator, X):
     with torch.device("meta"):
         params = estimator.network_params or {}
         network = estimator._make_network(channels, 2, (height, width), **params)
-    mean, std, finish = estimator._standardisation(images, np.ones(len(images)))
     field = estimator._field(network, images)
-    size = {"image_size": (height, width), "field": field}
-    return estimator, ImageModel(network, mean, std, finish=finish, **size).float()
+    return estimator, estimator._image_model(network, images, np.ones(len(images)), field).float()
 
 
 def _augmentation_steps(augmentation):

@@ -26,8 +26,6 @@ from galaxy_sklearn._training.checkpoint import (
 from galaxy_sklearn._training.data import (
     LabelledImages,
     field_of_view,
-    pixel_statistics,
-    read_rows,
     split_evenly,
 )
 from galaxy_sklearn._training.device import (
@@ -37,7 +35,7 @@ from galaxy_sklearn._training.device import (
     resolve_precision,
 )
 from galaxy_sklearn._training.loop import BestEpoch, EpochLoop, plain_history
-from galaxy_sklearn._training.model import AppliedTransformer, ImageModel, whiten
+from galaxy_sklearn._training.model import image_model
 from galaxy_sklearn._training.net import TrainingNet
 from galaxy_sklearn._training.optimizers import OPTIMIZERS
 from galaxy_sklearn._training.pretrained import (
@@ -145,12 +143,9 @@ class NetEstimator(NestedParamsMixin, SavedMixin, BaseEstimator):
         network = self._make_network(channels, n_outputs, (height, width), **params)
         if start is None:
             self._load_pretrained(network)
-        mean, std, finish = self._standardisation(images, weights)
         keeps_field = start is not None and self.field == "auto"
         field = start.field if keeps_field else self._field(network, images)
-        model = ImageModel(
-            network, mean, std, image_size=(height, width), field=field, finish=finish
-        )
+        model = self._image_model(network, images, weights, field)
         dtype = resolve_precision(self.precision, self._device(), network.dtype)
         if start is not None:
             fill_from_module(model, start, type(self).__name__)
@@ -161,18 +156,10 @@ class NetEstimator(NestedParamsMixin, SavedMixin, BaseEstimator):
     def _make_network(self, *sizes, **params):
         return build_network(self.network, *sizes, **params)
 
-    def _standardisation(self, images, weights):
-        """Return mean and deviation to take out of raw pixels, and what finishes the views."""
-        if self.standardize == "training":
-            return *pixel_statistics(images, weights), None
-        as_uint8 = self.pixel_kind_ == "uint8"
-        mean = np.zeros(self.image_shape_[2])
-        finish = None if self.standardize is None else whiten
-        if self.standardize not in (None, "image"):
-            some = read_rows(images, np.arange(min(len(images), 64)))
-            transformer = clone(self.standardize).fit(some)
-            finish = AppliedTransformer(transformer, as_uint8=as_uint8)
-        return mean, mean + (255.0 if as_uint8 else 1.0), finish
+    def _image_model(self, network, images, weights, field):
+        size = {"image_size": self.image_shape_[:2], "field": field}
+        settings = {"standardize": self.standardize, "owner": type(self).__name__}
+        return image_model(network, images, weights, **settings, **size)
 
     def _field(self, network, images):
         if self.field != "auto":

@@ -65,11 +65,11 @@ class GalaxyClassifier(ClassifierMixin, ImageNetEstimator):
         trains on the images as they are.
     standardize : {"training", "image"}, transformer or None, default="training"
         ``"training"`` takes the mean of the training pixels out and divides by their deviation.
-        ``"image"`` does so for each view by its own (uint8 pixels divided by 255 first). A
-        transformer of images, such as ``make_pipeline(CLAHE(), MorphologicalOpening())``, is
-        applied to each view instead, after the augmentation, and to what prediction sees; uint8
-        pixels it gets as uint8, and the network divided by 255. None leaves pixels as they are
-        (uint8 divided by 255).
+        ``"image"`` does so for each view by its own (uint8 divided by 255 first). A transformer
+        that keeps the shape of images, as ``make_pipeline(CLAHE(), MorphologicalOpening())`` does,
+        is applied to each view instead, after the augmentation and in prediction, and learns from
+        up to 1,000 plain views; uint8 pixels it gets as uint8, the network divided by 255. None
+        leaves pixels as they are (uint8 divided by 255).
     tta : None, "d4", float, list of these, MultiScaleCrop or RotatedViews, default=None
         Views that prediction averages over: the eight rotations and mirror images, fields of
         view relative to the plain one, or both (``["d4", 0.9, 1.1]``). ``"galaxynet"`` gives the
