@@ -1,16 +1,22 @@
 """PseudoLabelClassifier: what is wrong is said before the first training, and told apart."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
-from self_training import linear
+from self_training import linear, self_training, write_files
 from shapes import make_shapes
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import VotingClassifier
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.utils._param_validation import InvalidParameterError
 
 from galaxy_sklearn import GalaxyClassifier
-from galaxy_sklearn.exceptions import PseudoLabelWarning
+from galaxy_sklearn.exceptions import ImageReadError, ImageReadWarning, PseudoLabelWarning
 from galaxy_sklearn.preprocessing import ImageReader
 from galaxy_sklearn.semi_supervised import FixMatchClassifier, PseudoLabelClassifier
 
@@ -62,8 +68,51 @@ def test_pixels_of_the_pool_that_are_not_finite_are_found_first(shapes, untraine
             wrapper(linear(max_epochs=1)).fit(X[:20], y[:20], X_unlabeled=X, X_exclude=pool)
 
 
-def test_a_reader_that_leaves_out_rows_is_refused_first(shapes, untrained):
-    model = make_pipeline(ImageReader(on_error="skip"), linear(max_epochs=1))
+AROUND = {
+    "alone": lambda model: model,
+    "calibrated": lambda model: CalibratedClassifierCV(model, cv=2),
+    "searched": lambda model: GridSearchCV(model, {"galaxyclassifier__max_epochs": [2]}, cv=2),
+    "voting": lambda model: VotingClassifier([("one", model), ("two", model)], voting="soft"),
+}
+
+
+@pytest.mark.parametrize("around", AROUND.values(), ids=AROUND)
+def test_files_that_cannot_be_read_get_no_label(shapes, tmp_path, around):
+    X, y = shapes
+    files = write_files(X, tmp_path)
+    broken = [str(tmp_path / f"broken{k}.png") for k in range(3)]
+    for file in broken:
+        Path(file).write_bytes(b"no picture")
+    model = around(make_pipeline(ImageReader(on_error="blank"), linear(max_epochs=2)))
+    model = self_training(model, threshold=0.1, max_iter=1)
+    left_out = pytest.warns(PseudoLabelWarning, match="gives no label to 3 images")
+    with pytest.warns(ImageReadWarning), left_out:
+        model.fit(files[:40], y[:40], X_unlabeled=[*broken, *files[40:]])
+    np.testing.assert_array_equal(model.excluded_, [40, 41, 42])
+    np.testing.assert_array_equal(np.flatnonzero(model.transduction_ == "-1"), [40, 41, 42])
+
+
+@pytest.mark.parametrize("around", AROUND.values(), ids=AROUND)
+def test_files_that_are_not_there_are_found_first(shapes, tmp_path, untrained, around):
+    files = write_files(shapes[0], tmp_path)
+    model = self_training(around(make_pipeline(ImageReader(), linear(max_epochs=2))))
+    with pytest.raises(ImageReadError, match=r"none\.png"):
+        model.fit(files, shapes[1], X_unlabeled=[*files, str(tmp_path / "none.png")])
+
+
+@pytest.mark.parametrize("wrapper", [PseudoLabelClassifier, FixMatchClassifier])
+def test_a_fit_that_fails_leaves_no_estimator_under_other_classes(shapes, wrapper):
+    X, y = shapes
+    model = wrapper(linear(max_epochs=1)).fit(X[:40], y[:40], X_unlabeled=X[40:])
+    with pytest.raises(ValueError, match="X_exclude must have"):
+        model.fit(X[:40], y[:40] == y[0], X_unlabeled=X[40:], X_exclude=X[:3] / 255)
+    with pytest.raises(NotFittedError):
+        model.predict(X)
+
+
+@pytest.mark.parametrize("around", AROUND.values(), ids=AROUND)
+def test_a_reader_that_leaves_out_rows_is_refused_first(shapes, untrained, around):
+    model = around(make_pipeline(ImageReader(on_error="skip"), linear(max_epochs=1)))
     with pytest.raises(ValueError, match='on_error="skip".*: on_error="blank" gives files'):
         PseudoLabelClassifier(model).fit(shapes[0], shapes[1], X_unlabeled=shapes[0])
 

@@ -69,7 +69,11 @@ class PoolClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         return self._validate_rows(pool, reset=False)
 
     def _samples(self, X, X_unlabeled):
-        """Return the rows of both, checked."""
+        """Return the rows of both, checked; forget what an earlier fit left.
+
+        So that a fit that fails leaves no estimator under the classes of another.
+        """
+        self.__dict__.pop("estimator_", None)
         rows = self._validate_rows(X, reset=True)
         pool = None if X_unlabeled is None else self._validate_pool(X_unlabeled)
         self._check_files(rows, pool)
@@ -156,7 +160,7 @@ class PoolClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         return router.add(estimator=self.estimator, method_mapping=mapping)
 
     def _ask(self, method, X, params):
-        check_is_fitted(self)
+        check_is_fitted(self, "estimator_")
         X = self._validate_rows(X, reset=False)
         if params:
             params = process_routing(self, method, **params).estimator[method]

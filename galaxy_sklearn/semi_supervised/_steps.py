@@ -1,5 +1,6 @@
 """What stands inside the estimator that learns from a pool: its Pipeline, its network."""
 
+import numpy as np
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 
@@ -10,6 +11,11 @@ from galaxy_sklearn.neural_network._base import ImageNetEstimator
 from galaxy_sklearn.neural_network._classifier import GalaxyClassifier
 from galaxy_sklearn.preprocessing._base import ImageTransformer
 from galaxy_sklearn.preprocessing._reader import ImageReader
+
+_INNER = (
+    *("best_estimator_", "estimator_", "calibrated_classifiers_", "estimators_"),
+    *("estimator", "estimators"),
+)
 
 
 def unpack(estimator):
@@ -32,9 +38,22 @@ def has_transformers(estimator):
 
 
 def reader_of(estimator):
-    """Return the ImageReader at the head of a Pipeline, or None."""
-    first = next(iter(unpack(estimator)[0]), None)
-    return first if isinstance(first, ImageReader) else None
+    """Return the ImageReader at the head of a Pipeline, or None.
+
+    Also of one inside a search, a calibration or an ensemble; of a fitted one, if there is one.
+    """
+    transformers, last, _ = unpack(estimator)
+    if transformers:
+        return transformers[0] if isinstance(transformers[0], ImageReader) else None
+    return next(filter(None, map(reader_of, _inside(last))), None)
+
+
+def _inside(estimator):
+    """Yield the estimators that another is made of, fitted ones first."""
+    for name in _INNER:
+        inner = getattr(estimator, name, ())
+        for one in inner if isinstance(inner, list | tuple | np.ndarray) else [inner]:
+            yield one[1] if isinstance(one, tuple) else one
 
 
 def reads_sequences(estimator):
