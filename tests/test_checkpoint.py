@@ -140,6 +140,39 @@ def test_functions_and_objects_of_one_s_own_are_known_again():
         assert " at 0x" not in text
 
 
+class _Slotted:
+    __slots__ = ("factor",)
+
+    def __init__(self, factor):
+        self.factor = factor
+
+
+def _half(step):
+    return step / 2
+
+
+def _read_from_the_module(step):
+    return _half(step) * FACTOR if step else _read_from_the_module(step - 1)
+
+
+FACTOR = 1.0
+
+
+def test_what_functions_read_and_objects_hold_counts_in_whole(monkeypatch):
+    assert describe(_Slotted(1)) == describe(_Slotted(1)) != describe(_Slotted(2))
+    table = np.zeros(5000)
+    other = table.copy()
+    other[2500] = 1
+    assert describe(table) == describe(table.copy()) != describe(other)
+    before = describe(_read_from_the_module)
+    assert before == describe(_read_from_the_module)
+    monkeypatch.setitem(globals(), "FACTOR", 0.5)
+    after = describe(_read_from_the_module)
+    assert after != before
+    monkeypatch.setitem(globals(), "_half", lambda step: step / 3)
+    assert describe(_read_from_the_module) != after
+
+
 def test_a_fit_with_a_function_of_one_s_own_goes_on(tmp_path):
     X, y = make_shapes(60)
     for _ in range(2):

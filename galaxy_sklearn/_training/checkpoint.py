@@ -18,6 +18,7 @@ from galaxy_sklearn._validation import is_image_sequence
 from galaxy_sklearn.images._cache import identity_digest
 
 _HASHED_AT_ONCE = 256  # images
+_PLAIN = (bool, int, float, complex, str, bytes, list, tuple, dict, np.ndarray, np.generic)
 _STALE = 3600  # seconds that no save takes
 
 
@@ -51,9 +52,11 @@ def describe(value):
         return describe([[name, value[name]] for name in sorted(value, key=repr)])
     if isinstance(value, list | tuple):
         return f"[{', '.join(describe(one) for one in value)}]"
+    if isinstance(value, np.ndarray) and value.dtype != object:  # which is abbreviated too
+        content = hashlib.sha256(np.ascontiguousarray(value)).hexdigest()[:16]
+        return f"array({value.shape}, {value.dtype}, {content})"
     if isinstance(value, FunctionType):
-        cells = [cell.cell_contents for cell in value.__closure__ or ()]
-        return f"{value.__qualname__}{describe([_code(value.__code__), value.__defaults__, cells])}"
+        return _function(value, ())
     if isinstance(value, MethodType):
         return describe([value.__func__, value.__self__])
     if isinstance(value, functools.partial):
@@ -64,8 +67,47 @@ def describe(value):
         state = {field.name: getattr(value, field.name) for field in fields(value)}
         return f"{type(value).__qualname__}{describe(state)}"
     if type(value).__repr__ is object.__repr__:
-        return f"{type(value).__qualname__}{describe(getattr(value, '__dict__', {}))}"
+        return f"{type(value).__qualname__}{describe(_state(value))}"
     return repr(value)
+
+
+def _state(value):
+    """Return the attributes of an object, those in slots too."""
+    names = [name for kind in type(value).__mro__ for name in _slots(kind) if hasattr(value, name)]
+    return {name: getattr(value, name) for name in names} | getattr(value, "__dict__", {})
+
+
+def _slots(kind):
+    slots = vars(kind).get("__slots__", ())
+    slots = [slots] if isinstance(slots, str) else slots
+    return [name for name in slots if not name.startswith("__")]
+
+
+def _function(value, seen):
+    """Describe a function: its code, and what it closes over or reads of its module."""
+    cells = [cell.cell_contents for cell in value.__closure__ or ()]
+    read = [
+        [name, _global(value.__globals__[name], (*seen, value))]
+        for name in sorted(_names(value.__code__))
+        if name in value.__globals__
+    ]
+    parts = [_code(value.__code__), value.__defaults__, value.__kwdefaults__, cells, read]
+    return f"{value.__qualname__}{describe(parts)}"
+
+
+def _global(value, seen):
+    """Describe what a function reads: plain data and functions beside it whole, else its name."""
+    is_new = isinstance(value, FunctionType) and value not in seen
+    if is_new and value.__module__ == seen[0].__module__:
+        return _function(value, seen)
+    if isinstance(value, _PLAIN):
+        return describe(value)
+    return getattr(value, "__qualname__", type(value).__qualname__)
+
+
+def _names(code):
+    inner = [_names(one) for one in code.co_consts if isinstance(one, CodeType)]
+    return set(code.co_names).union(*inner)
 
 
 def _code(code):
