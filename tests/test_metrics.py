@@ -270,6 +270,10 @@ def test_pseudo_labels_whose_truth_is_not_known_have_no_part_in_the_precision():
     health = pseudo_label_health(["E", "S", "S", -1], ["E", "S"], ["E", None, "E", "S"])
     assert health.attrs["precision"] == 0.5
     assert health["precision"].tolist() == [1.0, 0.0]
+    health = pseudo_label_health(["E", "E", "S"], ["E", "S"], pd.array(["E", pd.NA, pd.NA]))
+    assert health.attrs["precision"] == 1.0
+    np.testing.assert_array_equal(health["precision"], [1.0, np.nan])
+    assert pseudo_label_health([1.0, -1], [1, 2], [1, 2]).attrs["precision"] == 1.0
 
 
 def test_what_is_masked_is_missing():

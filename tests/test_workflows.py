@@ -256,6 +256,9 @@ def test_a_table_of_votes_in_any_order_is_scored_by_name():
     scorer = make_scorer(vote_rmse, greater_is_better=False, tree="gz2_kaggle")
     found = cross_val_score(model, X, table, cv=2, scoring=scorer)
     assert found == pytest.approx(cross_val_score(model, X, VOTES, cv=2))
+    assert vote_rmse(table, table.drop(columns="GalaxyID"), tree="gz2_kaggle") == 0
+    assert vote_rmse(VOTES, pd.DataFrame(VOTES), tree="gz2_kaggle") == 0
+    assert vote_rmse(table.iloc[0], VOTES[0], tree="gz2_kaggle") == 0
     masked = np.ma.array(VOTES, mask=VOTES > 2)
     masked[0, 0] = np.ma.masked
     holes = VOTES.copy()

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import check_consistent_length
 
-from galaxy_sklearn._validation import missing_labels
+from galaxy_sklearn._validation import missing_labels, unmasked
 from galaxy_sklearn.metrics._classification import wilson_interval
 
 
@@ -29,7 +29,7 @@ def pseudo_label_health(y_pseudo, y_labeled, y_true=None):
     pandas.DataFrame
         A row for each class. Columns: labeled, pseudo (counts), prior, share (of the labelled
         and of the pseudo-labels), amplification (share over prior), and, if `y_true` is given,
-        precision (share of right ones, NaN without pseudo-labels). In `attrs`: "divergence"
+        precision (share of right ones, NaN where no truth is known). In `attrs`: "divergence"
         (Kullback-Leibler, of the shares to the prior, in nats; 0 without pseudo-labels) and
         "max_amplification"; with `y_true` also "precision" and its "precision_interval" (95 %,
         Wilson).
@@ -60,8 +60,10 @@ def pseudo_label_health(y_pseudo, y_labeled, y_true=None):
     if y_true is not None:
         check_consistent_length(y_pseudo, y_true)
         known = ~missing_labels(y_true)
-        right = y_pseudo[given] == np.asarray(y_true)[given]
-        _add_precision(table, codes[known[given]], right[known[given]])
+        rows = given & known
+        truth = np.asarray(unmasked(y_true), dtype=object)[rows]
+        right = (y_pseudo[rows].astype(object) == truth).astype(bool)
+        _add_precision(table, codes[known[given]], right)
     return table
 
 
@@ -117,8 +119,8 @@ def _shares(classes, labeled, pseudo):
 
 
 def _add_precision(table, codes, right):
-    hits = np.bincount(codes[right], minlength=len(table))
-    table["precision"] = hits / table["pseudo"].where(table["pseudo"] > 0)
+    hits, known = (np.bincount(one, minlength=len(table)) for one in (codes[right], codes))
+    table["precision"] = hits / np.where(known > 0, known, np.nan)
     n = len(right)
     table.attrs["precision"] = right.mean().item() if n else float("nan")
     table.attrs["precision_interval"] = wilson_interval(int(right.sum()), n)

@@ -18,7 +18,7 @@ def vote_rmse(y_true, y_pred, *, sample_weight=None, multioutput="pooled", tree=
     y_true : array-like of shape (n_samples, n_answers) or (n_samples,)
         Fractions, NaN or masked where not known.
     y_pred : array-like of the same shape
-        Predicted fractions.
+        Predicted fractions. With a `tree`, a DataFrame whose columns have names is read by them.
     sample_weight : array-like of shape (n_samples,), default=None
         Weight of each galaxy; None weighs all alike.
     multioutput : {"pooled", "raw_values"}, default="pooled"
@@ -48,7 +48,9 @@ def vote_rmse(y_true, y_pred, *, sample_weight=None, multioutput="pooled", tree=
     truth = (
         np.asarray(unmasked(y_true), float) if tree is None else values_of(as_tree(tree), y_true)[0]
     )
-    predicted = np.asarray(y_pred, float)
+    predicted = _predictions(y_pred, tree)
+    if tree is not None and predicted.ndim == 1 and len(truth) == 1:
+        predicted = predicted[np.newaxis]
     if truth.shape != predicted.shape or truth.ndim not in (1, 2):
         raise ValueError(
             f"vote_rmse takes predictions of the shape of y_true, (n_samples, n_answers); got "
@@ -78,6 +80,13 @@ def vote_rmse(y_true, y_pred, *, sample_weight=None, multioutput="pooled", tree=
         return float(np.sqrt(squares.sum() / shares.sum()))
     totals = np.where(shares.sum(axis=0) > 0, shares.sum(axis=0), np.nan)
     return np.sqrt(squares.sum(axis=0) / totals)
+
+
+def _predictions(y_pred, tree):
+    names = getattr(y_pred, "columns", ())
+    if tree is not None and any(isinstance(name, str) for name in names):
+        return values_of(as_tree(tree), y_pred)[0]
+    return np.asarray(y_pred, float)
 
 
 def _refuse(wrong, what):
