@@ -289,7 +289,8 @@ def validate_images(estimator, X, *, reset, any_size=False):
     require_unmasked(name, X)
     rows = hasattr(X, "columns") or _ndim(name, X) < 3
     images = _fold_rows(estimator, X, reset=reset) if rows else _check_stack(name, X)
-    if images.dtype != np.uint8 and images.dtype.kind != "f":
+    is_float = images.dtype.kind == "f" and images.dtype.itemsize <= 8
+    if images.dtype != np.uint8 and not is_float:  # no network computes in more
         images = images.astype(np.float64)
     if not images.dtype.isnative:
         images = images.astype(images.dtype.newbyteorder("="))

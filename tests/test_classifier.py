@@ -227,6 +227,14 @@ def test_logit_adjustment_favours_the_rare_class():
     assert min(recall[1:]) > 0.7
 
 
+def test_extended_precision_is_read_as_double(shapes):
+    X, y = shapes[0][:60] / 255, shapes[1][:60]
+    model = small(max_epochs=1).fit(X.astype(np.longdouble), y)
+    expected = small(max_epochs=1).fit(X, y).predict_proba(X)
+    lazy = ImageSequence.from_array(X.astype(np.longdouble))
+    np.testing.assert_array_equal(model.predict_proba(lazy), expected)
+
+
 def test_partial_fit_learns_and_keeps_what_fit_learned(fitted, shapes):
     X, y, X_test, y_test = shapes
     model = small(learning_rate=0.05)

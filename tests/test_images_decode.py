@@ -193,10 +193,13 @@ def test_fits_extension_by_number_name_or_the_first_with_an_image(tmp_path):
         read(tmp_path / "b.fits")
 
 
-def test_cube_bands_go_last_and_are_the_smallest_axis():
+def test_cube_bands_go_last():
     assert bands_last(np.zeros((5, 30, 20))).shape == (30, 20, 5)
     assert bands_last(np.zeros((30, 20, 3))).shape == (30, 20, 3)
     assert bands_last(np.zeros((1, 1, 3, 30, 20))).shape == (30, 20, 3)
+    assert bands_last(np.zeros((30, 20, 24))).shape == (20, 24, 30)  # of a spectrograph
+    assert bands_last(np.zeros((30, 24, 20))).shape == (24, 20, 30)
+    assert bands_last(np.zeros((30, 30, 12))).shape == (30, 30, 12)
     cube = np.arange(27).reshape(3, 3, 3)
     np.testing.assert_array_equal(bands_last(cube)[..., 0], cube[0])
     with pytest.raises(UnreadableError, match="4 dimensions, not 2 or 3"):

@@ -19,6 +19,7 @@ PILLOW_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp")
 FITS_SUFFIXES = (".fits", ".fit", ".fts", ".fits.gz", ".fit.gz", ".fts.gz", ".fz")
 IMAGE_SUFFIXES = PILLOW_SUFFIXES + FITS_SUFFIXES
 _ENDS_EARLY = ("cannot reshape array", "buffer is too small")  # as astropy says it
+_FEW_BANDS = 5
 _GZIP_MAGIC = b"\x1f\x8b"
 _BITS, _PHOTOMETRIC, _BANDS, _EXTRA = 258, 262, 277, 338  # tags of TIFF 6.0
 _COLOURS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3, 8: 3}  # grey, RGB, palette, CMYK, YCbCr, Lab
@@ -81,12 +82,12 @@ def decode(file, name, *, mode="RGB", hdu=None, reduce=1):
 
 
 def as_pixels(image):
-    """Return `image` as uint8 or native floating point, without loss."""
+    """Return `image` as uint8 or native floating point; without loss up to double precision."""
     if image.dtype == np.uint8:
         return image
-    if image.dtype.kind == "f":
+    if image.dtype.kind == "f" and image.dtype.itemsize <= 8:
         return image if image.dtype.isnative else image.astype(image.dtype.newbyteorder("="))
-    if image.dtype.kind not in "iub":
+    if image.dtype.kind not in "iubf":
         raise UnreadableError(f"its pixels are {image.dtype}, not numbers")
     return image.astype(np.float32 if image.dtype.itemsize <= 2 else np.float64)
 
@@ -262,8 +263,9 @@ def _choose_hdu(hdus, wanted):
 def bands_last(cube):
     """Return an image (height, width, bands) from a FITS array.
 
-    A FITS cube is (bands, height, width), but some writers put the bands last, so the smallest
-    axis is taken for the bands; the first of equals. Leading axes of length 1 are dropped.
+    A FITS cube is (bands, height, width), but some writers put the bands last: so is a last axis
+    read that is shorter than the others, of at most five, or behind a square image. Leading axes
+    of length 1 are dropped.
     """
     while cube.ndim > 3 and cube.shape[0] == 1:
         cube = cube[0]
@@ -271,4 +273,6 @@ def bands_last(cube):
         return cube[..., np.newaxis]
     if cube.ndim != 3:
         raise UnreadableError(f"its FITS array has {cube.ndim} dimensions, not 2 or 3")
-    return np.ascontiguousarray(np.moveaxis(cube, int(np.argmin(cube.shape)), -1))
+    height, width, last = cube.shape
+    are_last = last < min(height, width) and (last <= _FEW_BANDS or height == width)
+    return np.ascontiguousarray(cube if are_last else np.moveaxis(cube, 0, -1))

@@ -345,7 +345,7 @@ class ArraySource(PickledByPath):
 
     def _pixel_dtype(self):
         dtype = self.array.dtype
-        if dtype == np.uint8 or dtype.kind == "f":
+        if dtype == np.uint8 or (dtype.kind == "f" and dtype.itemsize <= 8):
             return dtype.newbyteorder("=")
         return np.dtype(np.float64)
 
