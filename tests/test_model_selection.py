@@ -114,6 +114,12 @@ def test_a_list_may_hold_anything():
     assert text in {"0: CLAHE()", "1: MorphologicalOpening()", "2: passthrough"}
 
 
+def test_choices_that_are_equal_and_not_the_same_are_told_apart():
+    assert _choices("verbose", [False, 0]) == {"0: False": False, "1: 0": 0}
+    assert [type(one) for one in _choices("C", [1, 1.0, True]).values()] == [int, float, bool]
+    assert _choices("verbose", [0, 1, 1]) == {0: 0, 1: 1}
+
+
 def test_parameters_may_depend_on_others():
     def space(trial):
         params = {"x": trial.suggest_float("x", 0, 1)}

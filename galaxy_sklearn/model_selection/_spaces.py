@@ -193,6 +193,8 @@ def _choices(name, values):
     if not values:
         raise ValueError(f"OptunaSearchCV got an empty list for {name!r}.")
     if all(isinstance(one, _PLAIN) for one in values):
-        return {one: one for one in values}
+        themselves = {one: one for one in values}
+        if len(themselves) == len(set(map(repr, values))):  # unless 0 stands beside False
+            return themselves
     texts = (_ADDRESS.sub("", str(one)) for one in values)  # the same in every process
     return {f"{number}: {text}": one for number, (text, one) in enumerate(zip(texts, values))}
