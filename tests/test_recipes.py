@@ -228,6 +228,14 @@ def test_recipes_have_no_size(name):
         build(name, size=128)
 
 
+@pytest.mark.parametrize("name", ["zhu2019", "zhu2019_baseline", "dieleman2015"])
+def test_epochs_take_the_place_of_published_steps(name):
+    model = getattr(recipes, name)
+    assert (model(max_epochs=5)[-1].max_epochs, model(max_epochs=5)[-1].max_steps) == (5, None)
+    assert model(max_epochs=5, max_steps=700)[-1].max_steps == 700
+    assert model()[-1].max_steps >= 72_000
+
+
 def test_transfer_takes_its_weights_in_the_second_place():
     expected = recipes.galaxy10_transfer("resnet50", pretrained=False)[-1].get_params(deep=False)
     model = recipes.galaxy10_transfer("resnet50", False)

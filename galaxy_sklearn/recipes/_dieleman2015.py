@@ -1,11 +1,9 @@
 """Dieleman, Willett & Dambre (2015): the winner of the Galaxy Challenge."""
 
-from copy import deepcopy
-
 from galaxy_sklearn._training.schedules import StepDecay
 from galaxy_sklearn.augmentation._dieleman import DielemanAugmentation
 from galaxy_sklearn.augmentation._views import RotatedViews
-from galaxy_sklearn.recipes._parts import vote_pipeline
+from galaxy_sklearn.recipes._parts import replaced, vote_pipeline
 from galaxy_sklearn.recipes._registry import recipe
 
 _CHUNK = 10_000 // 16  # steps of 16 images in a chunk of 10,000
@@ -47,7 +45,8 @@ def dieleman2015(**params):
 
     Filled in: PyTorch's initialisation in place of one tuned by layer, biases shared by all
     positions of a convolution, pixels not clipped to [0, 1] after the colour noise; of a training
-    shortened by `max_steps`, at most a twentieth without the division. Images have to
+    shortened by `max_steps`, at most a twentieth without the division (of one given in
+    `max_epochs`, the whole chunk: give `unnormalized_steps` if it is short). Images have to
     be 424 x 424 pixels, as the challenge's are; for a cutout of them give `field` and the `frame`
     of the augmentation.
 
@@ -64,7 +63,7 @@ def dieleman2015(**params):
     Pipeline
         `ImageReader`, then `VoteFractionRegressor`: image files or arrays in, fractions out.
     """
-    training = deepcopy(_TRAINING) | params
+    training = replaced(_TRAINING, params)
     if "unnormalized_steps" not in params and training["max_steps"] is not None:
         training["unnormalized_steps"] = min(_CHUNK, training["max_steps"] // 20)
     return vote_pipeline("dieleman", **training)

@@ -1,5 +1,7 @@
 """What the recipes are made of."""
 
+from copy import deepcopy
+
 from sklearn import get_config
 from sklearn.pipeline import make_pipeline
 
@@ -30,6 +32,15 @@ def vote_pipeline(network, size=None, /, **params):
 def _pipeline(estimator, size):
     resize = () if size is None else (Resize(size),)
     return make_pipeline(ImageReader(), *resize, estimator)
+
+
+def replaced(training, params):
+    """Return a published training in which `params` take the place of what was published.
+
+    A number of epochs takes the place of one of steps.
+    """
+    in_epochs = params.get("max_epochs") is not None and "max_steps" not in params
+    return deepcopy(training) | ({"max_steps": None} if in_epochs else {}) | params
 
 
 def take_pool(pipeline):

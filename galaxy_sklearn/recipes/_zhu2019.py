@@ -1,11 +1,9 @@
 """Zhu et al. (2019): five classes of Galaxy Zoo 2."""
 
-from copy import deepcopy
-
 from galaxy_sklearn._training.schedules import StepDecay
 from galaxy_sklearn.augmentation._views import MultiScaleCrop
 from galaxy_sklearn.augmentation._zhu import ScaleJitterCrop
-from galaxy_sklearn.recipes._parts import image_pipeline
+from galaxy_sklearn.recipes._parts import image_pipeline, replaced
 from galaxy_sklearn.recipes._registry import recipe
 
 _SOURCE = "Zhu et al. (2019), Ap&SS 364, 55"
@@ -56,7 +54,8 @@ def zhu2019(**params):
     Parameters
     ----------
     **params
-        Parameters of the `GalaxyClassifier` at the end that replace the published ones.
+        Parameters of the `GalaxyClassifier` at the end that replace the published ones;
+        `max_epochs` replaces the published number of steps.
 
     Returns
     -------
@@ -70,7 +69,7 @@ def zhu2019(**params):
     >>> model[-1].network
     'zhu_resnet26'
     """
-    return image_pipeline("zhu_resnet26", **(deepcopy(_TRAINING) | params))
+    return image_pipeline("zhu_resnet26", **replaced(_TRAINING, params))
 
 
 @recipe(source=_SOURCE, task="five classes of Galaxy Zoo 2", metric="accuracy", published=0.946875)
@@ -109,5 +108,5 @@ def zhu2019_baseline(name="resnet50", **params):
     if name not in _RIVALS:
         raise ValueError(f"zhu2019_baseline knows {', '.join(sorted(_RIVALS))}; got {name!r}.")
     network, network_params, training = _RIVALS[name]
-    training = {"network_params": dict(network_params)} | deepcopy(_TRAINING) | training
-    return image_pipeline(network, **(training | params))
+    training = {"network_params": dict(network_params)} | _TRAINING | training
+    return image_pipeline(network, **replaced(training, params))
