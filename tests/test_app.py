@@ -91,6 +91,7 @@ def test_help_is_quick_and_light():
         (["predictt"], "invalid choice: 'predictt'"),
         (["predict", "model", "images", "--threshold", "7"], "must be from 0 to 1, got 7"),
         (["predict", "model", "images", "--threshold", "nan"], "must be from 0 to 1, got nan"),
+        (["page", "model", "--port", "65536"], "whole number from 0 to 65535, got 65536"),
     ],
 )
 def test_wrong_usage_is_two(capsys, arguments, message):

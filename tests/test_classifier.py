@@ -342,6 +342,17 @@ def test_load_refuses_another_object(tmp_path):
         GalaxyClassifier.load(tmp_path / "other")
 
 
+def test_load_says_what_is_damaged(fitted, tmp_path):
+    fitted.save(tmp_path / "whole")
+    content = (tmp_path / "whole").read_bytes()
+    for name, part in (("empty", b""), ("text", b"hello"), ("half", content[: len(content) // 2])):
+        (tmp_path / name).write_bytes(part)
+        with pytest.raises(ValueError, match=f"{name}' cannot be opened as a GalaxyClassifier"):
+            GalaxyClassifier.load(tmp_path / name)
+    with pytest.raises(FileNotFoundError):
+        GalaxyClassifier.load(tmp_path / "none")
+
+
 def test_weights_come_from_a_file_or_a_fitted_estimator(fitted, shapes, tmp_path):
     X, y = shapes[:2]
     network = fitted.net_.module_.network

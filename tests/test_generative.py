@@ -184,6 +184,8 @@ def test_labels_are_drawn_as_asked(shapes):
     assert labels.tolist() == ["long", "ring"]
     with pytest.raises(ValueError, match="got the label 'round', which is not among the classes"):
         model.sample(2, "round")
+    with pytest.raises(ValueError, match="got the label None, which is not among the classes"):
+        model.sample(y=[None, "ring"])
     with pytest.raises(ValueError, match="got the label 3, which is not among the classes"):
         model.sample(y=["long", 3, None, "a"])
     with pytest.raises(ValueError, match="draws one galaxy or more; got 0"):

@@ -4,6 +4,7 @@ import gzip
 import os
 import sys
 
+import h5py
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -377,3 +378,34 @@ def test_identifiers_that_lost_digits_are_refused(tmp_path):
     table = pd.DataFrame({"id": np.array([587722981742084096 + 5]).astype(float), "label": ["a"]})
     with pytest.raises(ValueError, match="identifier 58772298174208.* read the column as text"):
         load_catalog(table, id_column="id", label_column="label", image_dir=tmp_path)
+
+
+def test_rows_of_hdf5_files_are_there_if_the_file_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    images = np.arange(5 * 8 * 8, dtype=np.uint8).reshape(5, 8, 8)
+    with h5py.File("a.h5", "w") as file:
+        file["group/images"] = images
+    table = pd.DataFrame(
+        {"file": [f"a.h5::group/images::{row}" for row in (3, 1)], "class": [1, 0]}
+    )
+    found = load_catalog(table, file_column="file", label_column="class")
+    read = np.asarray(ImageReader(mode=None).fit_transform(found.data))
+    np.testing.assert_array_equal(read[..., 0], images[[3, 1]])
+    table.loc[0, "file"] = "b.h5::group/images::3"
+    with pytest.raises(ValueError, match=r"1 of 2 files are missing: b\.h5::group/images::3"):
+        load_catalog(table, file_column="file")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "Float32"])
+def test_identifiers_of_single_precision_are_exact_to_fewer_digits(dtype):
+    ids = pd.DataFrame({"id": pd.array([2**24 - 1, 8], dtype)})
+    found = load_catalog(ids, id_column="id", on_missing="keep").data
+    assert found.tolist() == ["16777215.jpg", "8.jpg"]
+    with pytest.raises(ValueError, match="too long for one to be exact"):
+        load_catalog(ids + 1, id_column="id", on_missing="keep")
+
+
+def test_a_column_that_is_there_twice_is_refused():
+    table = pd.DataFrame([["a.png", "b.png", "x"]], columns=["file", "file", "class"])
+    with pytest.raises(ValueError, match="more than one column 'file'"):
+        load_catalog(table, file_column="file")

@@ -116,6 +116,8 @@ def test_long_names_are_wrapped():
 
 
 def test_labels_of_another_length_are_named():
+    with pytest.raises(ValueError, match="needs two images or more; got 1"):
+        EmbeddingDisplay.from_estimator(None, IMAGES[:1], ["a"])
     with pytest.raises(ValueError, match="takes a label an image; got 2 and 6"):
         EmbeddingDisplay.from_estimator(None, IMAGES, ["a", "b"])
 

@@ -31,6 +31,12 @@ def _share(text):
     return value
 
 
+def _port(text):
+    if not (text.isdecimal() and int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"must be a whole number from 0 to 65535, got {text}")
+    return int(text)
+
+
 def _add_threshold(parser):
     parser.add_argument(
         "--threshold",
@@ -109,7 +115,7 @@ def _add_page(commands, on_device):
     )
     _add_model(page)
     _add_threshold(page)
-    page.add_argument("--port", type=int, default=8501, help="default: %(default)s")
+    page.add_argument("--port", type=_port, default=8501, help="default: %(default)s")
     page.add_argument(
         "--address",
         default="localhost",

@@ -12,6 +12,7 @@ from sklearn.utils import Bunch
 from galaxy_sklearn._optional import import_optional
 from galaxy_sklearn.exceptions import MissingDependencyError
 from galaxy_sklearn.images._decode import FITS_SUFFIXES, IMAGE_SUFFIXES
+from galaxy_sklearn.images._sources import split_row_path
 
 _EXACT = 2**53  # whole numbers from here on are not all floats
 _NAMED = 5  # rows that a message names
@@ -154,10 +155,19 @@ def _column(frame, name, role):
             f"load_catalog: the table has no column {name!r} for the {role}; it has "
             f"{', '.join(map(str, frame.columns[:20]))}."
         )
+    if frame[name].ndim == 2:
+        raise ValueError(f"load_catalog: the table has more than one column {name!r}.")
     return frame[name]
 
 
-def _as_name(value):
+def _exact_below(column):
+    """Return from which whole number on the floats of a column are not all of them."""
+    dtype = getattr(column.dtype, "numpy_dtype", column.dtype)
+    is_float = isinstance(dtype, np.dtype) and dtype.kind == "f"
+    return 2 ** (np.finfo(dtype).nmant + 1) if is_float else _EXACT
+
+
+def _as_name(value, exact_below):
     """Return an identifier as it is written: bytes as text, a float that is whole without ".0".
 
     Raises ValueError for a float that may have lost digits.
@@ -165,7 +175,7 @@ def _as_name(value):
     value = _as_text(value)
     if not isinstance(value, float | np.floating) or not value.is_integer():
         return str(value)
-    if abs(value) >= _EXACT:
+    if abs(value) >= exact_below:
         raise ValueError(
             f"load_catalog: the identifier {int(value)} is a floating-point number, too long for "
             f"one to be exact: read the column as text or as whole numbers."
@@ -186,11 +196,17 @@ def _files(frame, image_dir, file_column, id_column, extension):
         )
     ending = "" if file_column else extension
     root = Path(image_dir) if image_dir is not None else Path()
-    return [root / f"{_as_name(name)}{ending}" for name in column]
+    limit = _exact_below(column)
+    return [root / f"{_as_name(name, limit)}{ending}" for name in column]
+
+
+def _is_there(path):
+    row = split_row_path(str(path))
+    return Path(row[0]).is_file() if row else path.is_file()
 
 
 def _present(files, rows, on_missing):
-    there = np.array([path.is_file() for path in files])
+    there = np.array([_is_there(path) for path in files])
     if on_missing == "keep":
         return np.ones_like(there)
     if there.all():

@@ -359,10 +359,10 @@ class GalaxyGAN(NetEstimator):
             return rng.choice(self.classes_, max(n_samples, 0), p=shares)
         labels = np.full(n_samples, y) if np.ndim(y) == 0 else np.asarray(y).ravel()
         known = set(self.classes_.tolist())
-        unknown = next((label for label in labels.tolist() if label not in known), None)
-        if unknown is not None:
+        unknown = [label for label in labels.tolist() if label not in known]
+        if unknown:
             raise ValueError(
-                f"GalaxyGAN.sample got the label {unknown!r}, which is not among the classes "
+                f"GalaxyGAN.sample got the label {unknown[0]!r}, which is not among the classes "
                 f"{self.classes_.tolist()}."
             )
         return labels

@@ -260,13 +260,15 @@ class EmbeddingDisplay:
         Raises
         ------
         ValueError
-            If the estimator holds no fitted network, there are not as many labels as images, or
-            the reducer does not give two dimensions.
+            If the estimator holds no fitted network, there are not as many labels as images,
+            fewer than two, or the reducer does not give two dimensions.
         """
         if len(labels) != len(X):
             raise ValueError(
                 f"EmbeddingDisplay takes a label an image; got {len(labels)} and {len(X)}."
             )
+        if reducer is None and len(X) < 2:
+            raise ValueError(f"EmbeddingDisplay needs two images or more; got {len(X)}.")
         last, images = split_pipeline(estimator, X)
         reducer = PCA(2) if reducer is None else reducer
         positions = reducer.fit_transform(last.transform(images))

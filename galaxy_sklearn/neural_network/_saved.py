@@ -51,10 +51,20 @@ class SavedMixin:
 
         Raises
         ------
+        FileNotFoundError
+            If there is no such file.
         ValueError
-            If the file holds something else.
+            If the file holds something else, is damaged, or needs what is not installed.
         """
-        estimator = joblib.load(path)
+        try:
+            estimator = joblib.load(path)
+        except OSError:
+            raise
+        except Exception as error:
+            raise ValueError(
+                f"{str(path)!r} cannot be opened as a {cls.__name__} ({type(error).__name__}: "
+                f"{error}). It opens what save wrote; files of weights are for pretrained=."
+            ) from error
         if not isinstance(estimator, cls):
             raise ValueError(
                 f"{str(path)!r} holds a {type(estimator).__name__}, not a {cls.__name__}."
