@@ -197,9 +197,11 @@ def make_galaxies(
         for each image from 1.6 to 3 % of `image_size`, as in cutouts that are scaled to their
         galaxies; None leaves it out.
     size : tuple of float, default=(0.075, 0.125)
-        Range of the half-light radius as a fraction of `image_size`; spirals and
-        cigars get 10 to 15 % more, edge-on disks 15 % less, as in the survey's cutouts. Bars,
-        arms, knots and dust move light, so that a galaxy may lie some way outside.
+        Range of the profile's half-light radius as a fraction of `image_size`; spirals and
+        cigars get 10 to 15 % more, edge-on disks 15 % less, as in the survey's cutouts. The one
+        that is measured in the frame differs: the frame cuts the wings of ellipticals, which takes
+        up to a quarter off, and bulges, bars, arms, knots and dust move light (of edge-on disks
+        down to half of it).
     neighbours : float, default=2.0
         Mean number of stars and small galaxies in a frame.
     return_parameters : bool, default=False
