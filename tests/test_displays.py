@@ -91,6 +91,12 @@ def test_from_estimator_is_from_predictions():
     assert error == pytest.approx(expected_calibration_error(y, proba, classes=["a", "b"]))
     summary = ClassAccuracyDisplay.from_estimator(model, X, y).summary
     assert summary.equals(classification_summary(y, model.predict(X)))
+    turned = {"labels": ["b", "a"], "display_labels": ["B", "A"]}
+    display = ConfusionMatrixDisplay.from_estimator(model, X, y, **turned)
+    np.testing.assert_array_equal(display.matrix, both[0][::-1, ::-1])
+    assert display.ax_.get_xticklabels()[0].get_text() == "B"
+    summary = ClassAccuracyDisplay.from_estimator(model, X, y, labels=["b", "a"]).summary
+    assert summary.index.tolist()[:2] == ["b", "a"]
 
 
 def test_class_accuracy_draws_the_intervals(predicted):

@@ -82,7 +82,7 @@ def test_labels_give_the_order_and_must_be_complete():
     table = classification_summary([1, 2, 2], [2, 2, 2], labels=[2, 1, 7])
     assert table.index.tolist() == [2, 1, 7, "macro average", "weighted average"]
     assert table["support"].tolist() == [2, 1, 0, 3, 3]
-    with pytest.raises(ValueError, match="label np.int64\\(2\\) occurs, but is not among labels"):
+    with pytest.raises(ValueError, match="The label 2 occurs, but is not among labels"):
         classification_summary([1, 2], [1, 1], labels=[1])
     with pytest.raises(ValueError, match=r"named once; got \[1, 1, 2\]"):
         classification_summary([1, 2], [1, 1], labels=[1, 1, 2])

@@ -48,7 +48,18 @@ class ConfusionMatrixDisplay:
         self.normalize = normalize
 
     @classmethod
-    def from_estimator(cls, estimator, X, y, *, sample_weight=None, normalize=None, ax=None):
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        y,
+        *,
+        labels=None,
+        sample_weight=None,
+        normalize=None,
+        display_labels=None,
+        ax=None,
+    ):
         """Predict `X` with a fitted classifier and draw the result against `y`.
 
         Parameters
@@ -59,12 +70,10 @@ class ConfusionMatrixDisplay:
             What the estimator takes.
         y : array-like of shape (n_samples,)
             True classes.
-        sample_weight : array-like of shape (n_samples,), default=None
-            What each galaxy counts; None is 1.
-        normalize : {None, "true", "pred", "all"}, default=None
+        labels : array-like of shape (n_classes,), default=None
+            Classes in the order wanted; None is all that the estimator knows, in its order.
+        sample_weight, normalize, display_labels, ax
             As in `from_predictions`.
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes new ones.
 
         Returns
         -------
@@ -74,10 +83,12 @@ class ConfusionMatrixDisplay:
         Raises
         ------
         ValueError
-            As `from_predictions`, with the classes that the estimator knows for labels.
+            As `from_predictions`.
         """
+        labels = estimator.classes_ if labels is None else labels
         kept = {"sample_weight": sample_weight, "normalize": normalize, "ax": ax}
-        return cls.from_predictions(y, estimator.predict(X), labels=estimator.classes_, **kept)
+        kept |= {"labels": labels, "display_labels": display_labels}
+        return cls.from_predictions(y, estimator.predict(X), **kept)
 
     @classmethod
     def from_predictions(
@@ -198,7 +209,7 @@ class ClassAccuracyDisplay:
         self.summary = summary
 
     @classmethod
-    def from_estimator(cls, estimator, X, y, *, ax=None):
+    def from_estimator(cls, estimator, X, y, *, labels=None, ax=None):
         """Predict `X` with a fitted classifier and draw the result against `y`.
 
         Parameters
@@ -209,6 +220,8 @@ class ClassAccuracyDisplay:
             What the estimator takes.
         y : array-like of shape (n_samples,)
             True classes.
+        labels : array-like of shape (n_classes,), default=None
+            Classes in the order wanted; None is all that the estimator knows, in its order.
         ax : matplotlib Axes, default=None
             Where to draw; None makes new ones.
 
@@ -220,9 +233,10 @@ class ClassAccuracyDisplay:
         Raises
         ------
         ValueError
-            As `from_predictions`, with the classes that the estimator knows for labels.
+            As `from_predictions`.
         """
-        return cls.from_predictions(y, estimator.predict(X), labels=estimator.classes_, ax=ax)
+        labels = estimator.classes_ if labels is None else labels
+        return cls.from_predictions(y, estimator.predict(X), labels=labels, ax=ax)
 
     @classmethod
     def from_predictions(cls, y_true, y_pred, *, labels=None, ax=None):

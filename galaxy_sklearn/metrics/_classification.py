@@ -165,7 +165,7 @@ def classification_summary(y_true, y_pred, *, labels=None):
         raise ValueError(f"Each of the labels is named once; got {labels.tolist()}.")
     missing = np.setdiff1d(occurring, labels)
     if len(missing):
-        raise ValueError(f"The label {missing[0]!r} occurs, but is not among labels.")
+        raise ValueError(f"The label {missing.tolist()[0]!r} occurs, but is not among labels.")
     place, n = pd.Index(labels), len(labels)
     cells = n * place.get_indexer(y_true) + place.get_indexer(y_pred)
     return summarize_confusion_matrix(np.bincount(cells, minlength=n * n).reshape(n, n), labels)
