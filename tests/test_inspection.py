@@ -82,6 +82,18 @@ def test_saliency_points_at_the_spot_and_is_the_gradient(fitted, corners):
     assert saliency(linear, X[:2])[0].shape == (2, 32, 32)
 
 
+def test_feature_maps_of_a_network_with_views_are_those_of_the_first(corners):
+    X, y = corners[0][:12], corners[1][:12]
+    model = GalaxyClassifier("dieleman", network_params={"hidden": 4}, max_steps=1).fit(X, y)
+    maps = feature_maps(model, X[:2], layers=["convolutions.0"])["convolutions.0"]
+    inner = model.net_.module_
+    views = inner.plain_view(inner.standardise(torch.from_numpy(X[:2]), torch.contiguous_format))
+    with torch.inference_mode():
+        expected = inner.network.convolutions[0](inner.network.views(views)[:, 0])
+    np.testing.assert_allclose(maps.transpose(0, 3, 1, 2), expected, rtol=0, atol=1e-5)
+    assert FeatureMapsDisplay.from_estimator(model, X[:1], n_maps=2).axes_.shape == (4, 3)
+
+
 def test_feature_maps_are_what_the_layers_give(fitted, corners):
     X, _ = corners
     maps = feature_maps(fitted, X[:40])
