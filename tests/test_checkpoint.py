@@ -155,6 +155,11 @@ def _read_from_the_module(step):
     return _half(step) * FACTOR if step else _read_from_the_module(step - 1)
 
 
+class _Linked:
+    def __init__(self):
+        self.other = self
+
+
 FACTOR = 1.0
 
 
@@ -171,6 +176,11 @@ def test_what_functions_read_and_objects_hold_counts_in_whole(monkeypatch):
     assert after != before
     monkeypatch.setitem(globals(), "_half", lambda step: step / 3)
     assert describe(_read_from_the_module) != after
+    tables = [describe(_read_from_the_module)]
+    for rate in (0.5, 0.25):
+        monkeypatch.setitem(globals(), "FACTOR", {"rates": [rate], "of": _Linked()})
+        tables.append(describe(_read_from_the_module))
+    assert len(set(tables)) == 3
 
 
 def test_a_fit_with_a_function_of_one_s_own_goes_on(tmp_path):

@@ -18,7 +18,7 @@ from galaxy_sklearn._validation import is_image_sequence
 from galaxy_sklearn.images._cache import identity_digest
 
 _HASHED_AT_ONCE = 256  # images
-_PLAIN = (bool, int, float, complex, str, bytes, list, tuple, dict, np.ndarray, np.generic)
+_PLAIN = (bool, int, float, complex, str, bytes, np.ndarray, np.generic)
 _STALE = 3600  # seconds that no save takes
 
 
@@ -100,6 +100,10 @@ def _global(value, seen):
     is_new = isinstance(value, FunctionType) and value not in seen
     if is_new and value.__module__ == seen[0].__module__:
         return _function(value, seen)
+    if isinstance(value, dict):
+        value = list(value.items())
+    if isinstance(value, list | tuple):
+        return describe([_global(one, seen) for one in value])
     if isinstance(value, _PLAIN):
         return describe(value)
     return getattr(value, "__qualname__", type(value).__qualname__)

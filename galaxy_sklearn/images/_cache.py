@@ -15,7 +15,7 @@ import uuid
 import joblib
 import numpy as np
 
-CACHE_VERSION = 2
+CACHE_VERSION = 3
 _BATCH_BYTES = 32 << 20
 _STALE_SECONDS = 86_400
 

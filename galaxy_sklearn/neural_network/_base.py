@@ -157,9 +157,15 @@ class NetEstimator(NestedParamsMixin, SavedMixin, BaseEstimator):
         return build_network(self.network, *sizes, **params)
 
     def _image_model(self, network, images, weights, field):
-        size = {"image_size": self.image_shape_[:2], "field": field}
-        settings = {"standardize": self.standardize, "owner": type(self).__name__}
-        return image_model(network, images, weights, **settings, **size)
+        return image_model(
+            network,
+            images,
+            weights,
+            standardize=self.standardize,
+            owner=type(self).__name__,
+            image_size=self.image_shape_[:2],
+            field=field,
+        )
 
     def _field(self, network, images):
         if self.field != "auto":
