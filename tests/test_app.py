@@ -352,6 +352,14 @@ def test_evaluate_reports(model, folder, capsys):
     assert "confusion matrix, rows are true: long, ring, round" in shown
 
 
+def test_evaluate_refuses_labels_of_another_kind(model, folder, tmp_path, capsys):
+    (tmp_path / "others" / "S0").mkdir(parents=True)
+    shutil.copy(sorted(folder.rglob("*.png"))[0], tmp_path / "others" / "S0")
+    assert main(["evaluate", str(model), str(tmp_path / "others"), "--no-progress"]) == 1
+    error = capsys.readouterr().err
+    assert "the model knows none of the labels: they are ['S0'], and its classes ['long'," in error
+
+
 def test_evaluate_leaves_out_what_a_model_may_leave_blank(model, folder, tmp_path, capsys):
     some = tmp_path / "some"
     shutil.copytree(folder, some)

@@ -188,8 +188,11 @@ def test_labels_are_drawn_as_asked(shapes):
         model.sample(y=[None, "ring"])
     with pytest.raises(ValueError, match="got the label 3, which is not among the classes"):
         model.sample(y=["long", 3, None, "a"])
+    for number in (0, -1, 2.5, True, "3"):
+        with pytest.raises(ValueError, match=f"draws one galaxy or more; got {number!r}"):
+            model.sample(number, "long")
     with pytest.raises(ValueError, match="draws one galaxy or more; got 0"):
-        model.sample(0)
+        model.sample(y=[])
     with pytest.raises(NotFittedError):
         tiny().sample(2)
 

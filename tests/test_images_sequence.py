@@ -391,8 +391,9 @@ def test_wrong_arguments():
         ImageSequence.from_array(np.zeros((3, 4)))
     with pytest.raises(ValueError, match="batch_size above 0; got 0"):
         list(ImageSequence.from_array(np.zeros((3, 4, 4))).batches(0))
-    with pytest.raises(ValueError, match="n_jobs must be None or a whole number other than 0"):
-        ImageSequence.from_array(np.zeros((3, 4, 4)), n_jobs=0).read()
+    for n_jobs in (0, 1.5, "2", True):
+        with pytest.raises(ValueError, match=f"whole number other than 0; got {n_jobs!r}"):
+            ImageSequence.from_array(np.zeros((3, 4, 4)), n_jobs=n_jobs)
     with pytest.raises(ValueError, match=r"n \+ 1 rising offsets"):
         ImageSequence.from_encoded(np.zeros(9, np.uint8), [3, 2])
     with pytest.raises(IndexError, match="has 3 rows; the mask has 0"):

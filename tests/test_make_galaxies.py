@@ -336,6 +336,7 @@ def test_any_sensible_request_gives_images(n, side, classes, psf, noise, seed):
     ("params", "message"),
     [
         ({"n_samples": 0}, "n_samples must be a whole number of at least 1. Got 0"),
+        ({"n_samples": True}, "n_samples must be a whole number of at least 1. Got True"),
         ({"image_size": 4}, "image_size must be a whole number of at least 8. Got 4"),
         ({"classes": "hubbel"}, "knows the class sets galaxy_zoo_2, hubble; got 'hubbel'"),
         ({"classes": ["E", "Sd"]}, "makes the classes .* got 'Sd'"),

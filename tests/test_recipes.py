@@ -143,6 +143,14 @@ def test_recipes_share_nothing_and_take_another_network():
     assert recipes.dieleman2015()[-1].augmentation == DielemanAugmentation()
 
 
+@pytest.mark.parametrize("name", ["zhu2019", "wu2022_self_training", "gomez2020_resnet50"])
+def test_recipes_take_nested_parameters(name):
+    last = pipeline_of(build(name, optimizer__eps=1e-6))[-1]
+    assert last.get_params()["optimizer__eps"] == 1e-6
+    with pytest.raises(ValueError, match="Invalid parameter 'pace'"):
+        build(name, pace__width=1)
+
+
 def test_zhu_is_to_the_letter():
     classifier = recipes.zhu2019()[-1]
     expected = {

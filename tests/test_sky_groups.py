@@ -36,6 +36,7 @@ def test_groups_agree_with_distances_by_vectors():
     [
         ([1, 2], [1], {}, r"got shapes \(2,\) and \(1,\)"),
         ([np.nan], [1], {}, "finite right ascensions"),
+        (np.ma.masked_array([1.0, 2.0], [False, True]), [1, 2], {}, "finite right ascensions"),
         ([1], [91], {}, "declination 91.0 is beyond 90"),
         ([1], [1], {"radius": -1}, "radius must not be negative. Got -1"),
     ],

@@ -235,13 +235,23 @@ def test_a_frozen_backbone_stays_to_the_bit(shapes):
     X, y = shapes
     first = small(ema_decay=None).fit(X, y)
     path_free = small(freeze="backbone", warm_start=True, ema_decay=None)
-    path_free.fit(X, y)
+    with pytest.warns(UserWarning, match="random numbers"):
+        path_free.fit(X, y)
     before = weights(path_free)
     path_free.fit(X, y)
     after = weights(path_free)
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert changed == {"classifier.weight", "classifier.bias"}
     assert {k for k, v in weights(first).items() if not torch.equal(v, before[k])} - changed
+
+
+@pytest.mark.parametrize("freeze", ["encoder", "backbone", 2, -1])
+def test_to_freeze_random_weights_is_worth_a_warning(shapes, freeze):
+    X, y = shapes
+    with pytest.warns(UserWarning, match=r"freeze=.* without `pretrained` those are random num"):
+        small(freeze=freeze).fit(X, y)
+    with pytest.warns(UserWarning, match=r"freeze=.* without `pretrained` those are random num"):
+        small(freeze=freeze).partial_fit(X, y, classes=np.unique(y))
 
 
 def test_gradual_unfreezing_reaches_the_first_stage_last(shapes):

@@ -203,7 +203,13 @@ def evaluate(options):
     """Print how well a saved model does on labelled images."""
     model = load_model(options.model, options.device)
     files, labels = load_labelled(options)
-    labels, predicted = _comparable(*_predicted(model, files, np.asarray(labels)))
+    labels, classes = _comparable(np.asarray(labels), model.classes_)
+    if not np.isin(labels, classes).any():
+        raise ValueError(
+            f"the model knows none of the labels: they are {np.unique(labels).tolist()}, and its "
+            f"classes {classes.tolist()}."
+        )
+    labels, predicted = _comparable(*_predicted(model, files, labels))
     right = int((predicted == labels).sum())
     low, high = wilson_interval(right, len(labels))
     print(classification_report(labels, predicted, zero_division=0))

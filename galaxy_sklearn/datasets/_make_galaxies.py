@@ -125,7 +125,7 @@ def _class_names(classes):
 
 def _check(n_samples, image_size, noise, psf, size, neighbours, weights, n_classes):
     def whole(value, least):
-        return isinstance(value, Integral) and value >= least
+        return isinstance(value, Integral) and not isinstance(value, bool) and value >= least
 
     def number(value, least=0.0):
         return isinstance(value, Real) and least <= value < np.inf

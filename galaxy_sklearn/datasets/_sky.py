@@ -5,6 +5,8 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 from sklearn.neighbors import BallTree
 
+from galaxy_sklearn._validation import unmasked
+
 
 def sky_groups(ra, dec, *, radius=5.0):
     """Number galaxies so that those within `radius` of each other share a number.
@@ -24,8 +26,8 @@ def sky_groups(ra, dec, *, radius=5.0):
     Raises
     ------
     ValueError
-        If `ra` and `dec` are not equally many finite numbers, a declination is beyond 90 degrees,
-        or `radius` is negative.
+        If `ra` and `dec` are not equally many finite numbers (what is masked is none), a
+        declination is beyond 90 degrees, or `radius` is negative.
 
     Examples
     --------
@@ -33,7 +35,7 @@ def sky_groups(ra, dec, *, radius=5.0):
     >>> sky_groups([10.0, 10.0005, 359.9999], [0.0, 0.0, 0.0]).tolist()
     [0, 0, 1]
     """
-    ra, dec = np.asarray(ra, dtype=float), np.asarray(dec, dtype=float)
+    ra, dec = (np.asarray(unmasked(one), dtype=float) for one in (ra, dec))
     if ra.ndim != 1 or ra.shape != dec.shape or not np.isfinite([ra, dec]).all():
         raise ValueError(
             f"sky_groups takes as many finite right ascensions as declinations; got shapes "

@@ -1,6 +1,7 @@
 """GalaxyGAN: new galaxies like those seen, and more of the rare ones."""
 
 import os
+from numbers import Integral
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -324,15 +325,17 @@ class GalaxyGAN(NetEstimator):
         NotFittedError
             If `fit` was not called.
         ValueError
-            If `n_samples` is not positive, or `y` names a class that is not among `classes_`.
+            If `n_samples` is no positive whole number, or `y` names a class that is not among
+            `classes_`.
         """
         check_is_fitted(self)
+        n_samples = len(y) if np.ndim(y) else n_samples
+        whole = isinstance(n_samples, Integral) and not isinstance(n_samples, bool)
+        if not whole or n_samples < 1:
+            raise ValueError(f"GalaxyGAN.sample draws one galaxy or more; got {n_samples!r}.")
         seed = self.random_state if random_state is None else random_state
         rng = check_random_state(seed)
         labels = self._labels_to_draw(n_samples, y, rng)
-        n_samples = n_samples if labels is None else len(labels)
-        if n_samples < 1:
-            raise ValueError(f"GalaxyGAN.sample draws one galaxy or more; got {n_samples}.")
         classes = np.empty((n_samples, 0), np.float32)
         if labels is not None:
             classes = (labels[:, np.newaxis] == self.classes_).astype(np.float32)
@@ -356,7 +359,7 @@ class GalaxyGAN(NetEstimator):
             return None
         if y is None:
             shares = self.class_counts_ / self.class_counts_.sum()
-            return rng.choice(self.classes_, max(n_samples, 0), p=shares)
+            return rng.choice(self.classes_, n_samples, p=shares)
         labels = np.full(n_samples, y) if np.ndim(y) == 0 else np.asarray(y).ravel()
         known = set(self.classes_.tolist())
         unknown = [label for label in labels.tolist() if label not in known]

@@ -17,7 +17,7 @@ from galaxy_sklearn.images._fill import FillNan
 from galaxy_sklearn.images._memory import MemorySource
 from galaxy_sklearn.images._rows import select_rows
 from galaxy_sklearn.images._sources import ArraySource
-from galaxy_sklearn.images._threads import Workers
+from galaxy_sklearn.images._threads import Workers, n_threads
 
 ON_ERROR = ("raise", "skip", "blank")
 _ITERATED_AT_ONCE = 32
@@ -67,6 +67,7 @@ class ImageSequence(Constructors):
                 f"The on_error parameter of ImageSequence must be one of {ON_ERROR}. "
                 f"Got {on_error!r} instead."
             )
+        n_threads(n_jobs)
         self.source = source
         self.chain = ()
         self.on_error = on_error

@@ -1,6 +1,7 @@
 """Threads for decoding: Pillow, OpenCV and HDF5 let go of the interpreter while they work."""
 
 from concurrent.futures import ThreadPoolExecutor
+from numbers import Integral
 
 import joblib
 
@@ -12,8 +13,8 @@ def n_threads(n_jobs):
     """
     if n_jobs is None:
         return joblib.cpu_count()
-    if n_jobs == 0:
-        raise ValueError("n_jobs must be None or a whole number other than 0; got 0.")
+    if not isinstance(n_jobs, Integral) or isinstance(n_jobs, bool) or n_jobs == 0:
+        raise ValueError(f"n_jobs must be None or a whole number other than 0; got {n_jobs!r}.")
     return max(1, n_jobs if n_jobs > 0 else joblib.cpu_count() + 1 + n_jobs)
 
 

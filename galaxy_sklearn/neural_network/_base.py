@@ -320,6 +320,7 @@ class NetEstimator(NestedParamsMixin, SavedMixin, BaseEstimator):
         seed = draw_seed(self.random_state)
         earlier = getattr(self, "net_", None) if self.warm_start else None
         if earlier is None:
+            self._warn_of_frozen_chance()
             self._fit_pretrainer(dataset.images, seed, pool)
         seeds = [seed, *(epoch_seed(seed, run) for run in range(1, self.n_restarts))]
         self.restart_scores_, best = [], None
@@ -342,6 +343,17 @@ class NetEstimator(NestedParamsMixin, SavedMixin, BaseEstimator):
             warnings.warn(
                 f"{type(self).__name__} with a checkpoint_dir goes on with the same fit only, and "
                 f"without a random_state no two fits are the same: give a number.",
+                UserWarning,
+                stacklevel=5,
+            )
+
+    def _warn_of_frozen_chance(self):
+        params = self.network_params or {}
+        begins_with_weights = self.pretrained or params.get("pretrained")
+        if self.freeze not in (None, 0, "gradual") and not begins_with_weights:
+            warnings.warn(
+                f"{type(self).__name__}(freeze={self.freeze!r}) keeps layers as they are, and "
+                f"without `pretrained` those are random numbers.",
                 UserWarning,
                 stacklevel=5,
             )
@@ -409,6 +421,7 @@ class NetEstimator(NestedParamsMixin, SavedMixin, BaseEstimator):
         with forked_torch(device):
             if not hasattr(self, "net_"):
                 self._check_views()
+                self._warn_of_frozen_chance()
                 seed = draw_seed(self.random_state)
                 self._fit_pretrainer(dataset.images, seed)
                 torch.manual_seed(seed)

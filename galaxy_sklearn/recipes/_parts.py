@@ -21,15 +21,18 @@ _PLAIN_CLASSES = PLAIN | {"label_smoothing": 0.0, "loss": "cross_entropy"}
 
 def image_pipeline(network, size=None, /, **params):
     """Return ImageReader, Resize to `size` unless None, and a plainly trained classifier."""
-    return _pipeline(GalaxyClassifier(**({"network": network} | _PLAIN_CLASSES | params)), size)
+    return _pipeline(GalaxyClassifier, {"network": network} | _PLAIN_CLASSES | params, size)
 
 
 def vote_pipeline(network, size=None, /, **params):
     """Return ImageReader, Resize to `size` unless None, and a plainly trained vote regressor."""
-    return _pipeline(VoteFractionRegressor(**({"network": network} | PLAIN | params)), size)
+    return _pipeline(VoteFractionRegressor, {"network": network} | PLAIN | params, size)
 
 
-def _pipeline(estimator, size):
+def _pipeline(estimator_class, params, size):
+    nested = {name: value for name, value in params.items() if "__" in name}
+    estimator = estimator_class(**{k: v for k, v in params.items() if k not in nested})
+    estimator.set_params(**nested)
     resize = () if size is None else (Resize(size),)
     return make_pipeline(ImageReader(), *resize, estimator)
 

@@ -380,7 +380,8 @@ def shift(options):
             left = np.setdiff1d(np.arange(len(y)), known)
             rarest = (y[left] == order[0]).sum()
             size = rarest / shares[-1]  # of the pool in which the rarest class is the commonest
-            for pool_name, of_class in (("matched", shares), ("reversed", shares[::-1])):
+            for pool_name in options.pools:
+                of_class = shares if pool_name == "matched" else shares[::-1]
                 per_class = dict(zip(order, np.floor(size * of_class).astype(int)))
                 rows = left[choose(y[left], per_class, np.random.default_rng(seed))]
                 entrants = Entrants(X[rows], *steps, compiled=options.compile)
@@ -399,6 +400,8 @@ def main():
     parser.add_argument("--steps", type=int, default=None)
     parser.add_argument("--steps-before", type=int, default=None, help="of what goes before")
     parser.add_argument("--pool", type=int, default=None, help="so many of EFIGI's pool")
+    pools = ["matched", "reversed"]
+    parser.add_argument("--pools", nargs="+", choices=pools, default=pools, help="of shift")
     parser.add_argument("--steps-survey", type=int, default=None, help="of surveys, before that")
     parser.add_argument("--compile", action="store_true", help="compile the networks")
     parser.add_argument(
