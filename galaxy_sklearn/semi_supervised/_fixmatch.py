@@ -70,7 +70,7 @@ class FixMatchClassifier(PoolClassifier):
         Rows of X, then of `X_unlabeled`, left out as duplicates or as images of `X_exclude`.
     n_features_in_ : int
         Features seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Their names, if X is a DataFrame with string columns.
 
     References

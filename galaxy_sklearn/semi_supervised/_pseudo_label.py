@@ -136,7 +136,7 @@ class PseudoLabelClassifier(PoolClassifier):
         nothing is held out.
     n_features_in_ : int
         Features seen in `fit`, where X has two dimensions or the estimator knows.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Their names, if X is a DataFrame with string columns.
 
     References
