@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import joblib
 import numpy as np
@@ -20,7 +19,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from galaxy_sklearn import GalaxyClassifier
-from galaxy_sklearn.app import commands, prediction
+from galaxy_sklearn.app import prediction
 from galaxy_sklearn.app.main import main
 from galaxy_sklearn.preprocessing import ImageReader
 
@@ -91,6 +90,7 @@ def test_help_is_quick_and_light():
         (["predictt"], "invalid choice: 'predictt'"),
         (["predict", "model", "images", "--threshold", "7"], "must be from 0 to 1, got 7"),
         (["predict", "model", "images", "--threshold", "nan"], "must be from 0 to 1, got nan"),
+        (["predict", "model", "images", "--threshold", "x"], "must be from 0 to 1, got x"),
         (["page", "model", "--port", "65536"], "whole number from 0 to 65535, got 65536"),
     ],
 )
@@ -353,6 +353,10 @@ def test_evaluate_reports(model, folder, capsys):
 
 
 def test_evaluate_refuses_labels_of_another_kind(model, folder, tmp_path, capsys):
+    (tmp_path / "one" / CLASSES[0]).mkdir(parents=True)
+    shutil.copy(sorted(folder.rglob("*.png"))[0], tmp_path / "one" / CLASSES[0])
+    assert main(["evaluate", str(model), str(tmp_path / "one"), "--no-progress"]) == 0
+    assert not capsys.readouterr().err
     (tmp_path / "others" / "S0").mkdir(parents=True)
     shutil.copy(sorted(folder.rglob("*.png"))[0], tmp_path / "others" / "S0")
     assert main(["evaluate", str(model), str(tmp_path / "others"), "--no-progress"]) == 1
@@ -449,29 +453,8 @@ def test_failures_are_one_sentence(model, folder, tmp_path, capsys, arguments, m
     assert "Traceback" not in error
 
 
-def test_each_demo_has_images_of_its_own(tmp_path, monkeypatch):
-    for seed in (0, 1):
-        shapes = make_shapes(9 + seed)
-        shapes = shapes[0][seed:], shapes[1][seed:]  # other classes for the same numbers
-        monkeypatch.setattr(commands, "make_galaxies", lambda n, shapes=shapes, **_: shapes)
-        options = SimpleNamespace(quick=True, seed=seed)
-        files, labels = commands._generated_images(tmp_path, options)
-        assert len(files) == len(labels) == 9
-
-
-def test_the_demo_leaves_what_it_promises(folder, tmp_path, capsys):
-    output = tmp_path / "demo"
-    assert main(["demo", "--data", str(folder), "--output", str(output), *TRAIN]) == 0
-    listed = {p.name for p in output.iterdir()} - {"cache"}
-    assert listed == {
-        "model.joblib",
-        "predictions.csv",
-        "training_curves.png",
-        "confusion_matrix.png",
-        "embedding.png",
-        "grad_cam.png",
-    }
-    assert "precision" in capsys.readouterr().out
-    for picture in output.glob("*.png"):
-        with Image.open(picture) as image:
-            assert min(image.size) > 200
+def test_a_file_named_twice_is_one_row(model, folder, tmp_path):
+    output = tmp_path / "out.csv"
+    arguments = [str(model), str(folder), str(folder / CLASSES[0]), "--output", str(output)]
+    assert main(["predict", *arguments, "--no-progress"]) == 0
+    assert pd.read_csv(output)["file"].tolist() == sorted(map(str, folder.rglob("*.png")))

@@ -88,6 +88,15 @@ def test_labels_give_the_order_and_must_be_complete():
         classification_summary([1, 2], [1, 1], labels=[1, 1, 2])
 
 
+def test_true_and_false_are_one_and_zero():
+    numbers, words = [0, 1, 1, 0], [False, True, False, False]
+    expected = classification_summary(numbers, [int(one) for one in words]).to_numpy()
+    for pair in [(numbers, words), (np.array(numbers, bool), np.array(words, int))]:
+        np.testing.assert_array_equal(classification_summary(*pair), expected)
+        for labels in ([0, 1], [False, True]):
+            np.testing.assert_array_equal(classification_summary(*pair, labels=labels), expected)
+
+
 def test_classes_may_be_called_as_the_averages_are():
     names = ["macro average", "weighted average"]
     table = summarize_confusion_matrix([[3, 1], [0, 2]], names)
@@ -262,7 +271,10 @@ def test_reliability_curve_counts_everything_once():
     np.testing.assert_allclose(curve["confidence"], [0.55, 0.975])
     with pytest.raises(ValueError, match=r"of 2 samples; got \(3, 2\)"):
         reliability_curve(["a", "b"], proba, classes=["a", "b"])
-    with pytest.raises(ValueError, match="at least one bin; got 0"):
+    for n_bins in (1.5, float("nan")):
+        with pytest.raises(ValueError, match=f"a whole number of bins; got {n_bins}"):
+            reliability_curve(["a"], [[1.0]], classes=["a"], n_bins=n_bins)
+    with pytest.raises(ValueError, match="a whole number of bins; got 0"):
         reliability_curve(["a", "b", "a"], proba, classes=["a", "b"], n_bins=0)
 
 
@@ -276,6 +288,19 @@ def test_pseudo_labels_whose_truth_is_not_known_have_no_part_in_the_precision():
     assert pseudo_label_health([1.0, -1], [1, 2], [1, 2]).attrs["precision"] == 1.0
 
 
+@pytest.mark.parametrize("missing", [None, float("nan"), pd.NA])
+def test_a_pseudo_label_that_is_missing_is_minus_one(missing):
+    for labels in (["E", "S", missing], pd.Series(["E", "S", missing], dtype="string")):
+        with pytest.raises(ValueError, match="needs -1 where a row has no pseudo-label; row 2"):
+            pseudo_label_health(labels, ["E", "S"])
+
+
 def test_what_is_masked_is_missing():
     y = np.ma.array(["E", "S", "0"], mask=[False, False, True])
     assert classification_summary(y, y).index.tolist()[:2] == ["E", "S"]
+
+
+def test_a_masked_prediction_is_none():
+    masked = np.ma.array([[0.5], [0.1]], mask=[[False], [True]])
+    with pytest.raises(ValueError, match="row 1 of y_pred holds NaN"):
+        vote_rmse([[0.5], [1.0]], masked)

@@ -131,6 +131,25 @@ def test_two_images_of_one_name_are_two_galaxies(shown, model, galaxies):
     assert table.loc[0, "confidence"] != table.loc[1, "confidence"]
 
 
+def test_each_of_one_name_can_be_looked_at(shown, model, galaxies):
+    uploads = [("same.png", png(galaxies[0][k]), "image/png") for k in range(2)]
+    app = shown(model, *uploads)
+    assert app.selectbox[0].options == ["same.png", "same.png (2)"]
+    for k in range(2):
+        app.selectbox[0].select_index(k).run()
+        assert app.selectbox[0].value == k
+
+
+def test_numbered_names_differ():
+    assert page.numbered(["a", "a (2)", "a", "b", "a"]) == ["a", "a (2)", "a (3)", "b", "a (4)"]
+
+
+def test_names_are_shown_as_they_are(shown, model):
+    app = shown(model, ("![x](http://e.vil/x.png) *a*.png", b"no picture", "image/png"))
+    assert app.error[0].value.startswith(r"!\[x\](http://e.vil/x.png) \*a\*.png: ")
+    assert page.plain("S_0 <b>$x$</b>") == r"S\_0 \<b\>\$x\$\</b\>"
+
+
 @pytest.mark.parametrize("name", ["../../evil.png", "\u661f" * 100 + ".png"])
 def test_any_name_is_as_good_as_another(shown, model, galaxies, name):
     app = shown(model, (name, png(galaxies[0][0]), "image/png"))

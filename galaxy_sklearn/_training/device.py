@@ -24,6 +24,8 @@ def resolve_device(device):
     except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         reason = str(error).partition("\n")[0]
         raise ValueError(f"The device {device!r} cannot be used here: {reason}") from error
+    if resolved.type == "meta":
+        raise ValueError("The device 'meta' cannot be used here: it holds no numbers.")
     return resolved
 
 

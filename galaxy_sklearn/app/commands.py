@@ -8,7 +8,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 from PIL import Image
-from sklearn.metrics import balanced_accuracy_score, classification_report, confusion_matrix
+from sklearn.metrics import classification_report, confusion_matrix, recall_score
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 
@@ -36,16 +36,28 @@ from galaxy_sklearn.preprocessing import CenterCrop, ImageReader, Resize
 CATALOGUES = (".csv", ".csv.gz", ".csv.bz2", ".csv.xz", ".csv.zip", ".parquet", ".pq")
 
 
+_MARK = ".galaxy-sklearn-demo"  # in a folder that `demo` wrote, which is no class of galaxies
+
+
 def load_labelled(options):
     """Return files and labels of the data that the command line names."""
     path = Path(options.data)
     if path.is_dir():
-        return load_image_folder(path, return_X_y=True)
+        return _labelled_folder(path)
     if not path.exists():
         raise ValueError(f"there is no file or folder {str(path)!r}.")
     if options.label_column is None:
         raise ValueError("a catalogue needs --label-column, and --file-column or --id-column.")
     return _catalogue(path, options, options.label_column)
+
+
+def _labelled_folder(folder):
+    files, labels = load_image_folder(folder, return_X_y=True)
+    written_by_demo = [mark.parent.name for mark in folder.glob(f"*/{_MARK}")]
+    kept = ~np.isin(labels, written_by_demo)
+    if not kept.any():
+        raise ValueError(f"there is nothing in {str(folder)!r} but what the demo wrote.")
+    return files[kept], labels[kept]
 
 
 def load_files(options):
@@ -141,6 +153,7 @@ def train(options):
     check_no_folder(Path(options.output))
     check_no_input(Path(options.output), [options.data])
     files, labels = load_labelled(options)
+    check_no_input(Path(options.output), files)
     cache = Path(options.output).with_name(f"{Path(options.output).name}.cache")
     model, *_ = _fit_and_report(options, files, labels, cache)
     save_model(model, options.output)
@@ -214,10 +227,14 @@ def evaluate(options):
     low, high = wilson_interval(right, len(labels))
     print(classification_report(labels, predicted, zero_division=0))
     print(f"accuracy          {right / len(labels):.4f}  (95 % interval {low:.4f} to {high:.4f})")
-    print(f"balanced accuracy {balanced_accuracy_score(labels, predicted):.4f}")
+    occurring = np.unique(labels)
+    balanced = recall_score(labels, predicted, labels=occurring, average="macro")
+    print(f"balanced accuracy {balanced:.4f}")
     names = np.unique(np.concatenate([labels, predicted]))
     print(f"confusion matrix, rows are true: {', '.join(map(str, names))}")
-    print(confusion_matrix(labels, predicted, labels=names))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of a matrix of one class
+        print(confusion_matrix(labels, predicted, labels=names))
 
 
 def _generated_images(root, options):
@@ -248,11 +265,16 @@ def _draw(model, files, labels, predicted, folder):
     return list(pictures)
 
 
+def _begin_demo(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / _MARK).touch()
+
+
 def demo(options):
     """Train, report, and leave a folder with the model, a table and the pictures."""
     folder = Path(options.output)
-    folder.mkdir(parents=True, exist_ok=True)
     if options.data is None:
+        _begin_demo(folder)
         print("making galaxies", flush=True)
         files, labels = _generated_images(folder, options)
         options.resize = 64 if options.resize is None else options.resize
@@ -260,6 +282,7 @@ def demo(options):
             options.epochs = 20 if options.quick else 30
     else:
         files, labels = load_labelled(options)
+        _begin_demo(folder)
     model, files, labels, predicted = _fit_and_report(options, files, labels, folder / "cache")
     save_model(model, folder / "model.joblib")
     predict_files(

@@ -25,7 +25,10 @@ def _add_catalogue(parser):
 
 
 def _share(text):
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"must be from 0 to 1, got {text}")
     return value
@@ -155,7 +158,7 @@ def main(argv=None):
     except KeyboardInterrupt:
         print("galaxy-sklearn: interrupted", file=sys.stderr)
         return 130
-    except (ValueError, TypeError, OSError, ImportError) as error:
+    except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:
         said = " ".join([str(error), *getattr(error, "__notes__", [])])
         print(f"galaxy-sklearn {options.command}: {said}", file=sys.stderr)
         return 1

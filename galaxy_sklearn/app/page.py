@@ -1,5 +1,6 @@
 """The page that `galaxy-sklearn page` shows: images in, classes out. Streamlit runs this file."""
 
+import re
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,6 +54,23 @@ def predicted(model, lock, uploads):
                 found.update(zip([one.file_id for one in part], probabilities(model, files)))
         bar.empty()
     return [found[upload.file_id] for upload in uploads]
+
+
+def plain(text):
+    """Return a text so that Markdown shows it as it is."""
+    return re.sub(r"([\\`*_\[\]$<>~#|])", r"\\\1", str(text))
+
+
+def numbered(names):
+    """Return names of which none is like another: repeated ones get a number."""
+    counts, seen = {}, {}
+    for name in names:
+        label = name
+        while label in seen:
+            counts[name] = counts.get(name, 1) + 1
+            label = f"{name} ({counts[name]})"
+        seen[label] = None
+    return list(seen)
 
 
 def as_table(names, found, classes, threshold):
@@ -109,8 +127,8 @@ def main(path, device, threshold):
     st.title("What galaxies are these?")
     with st.sidebar:
         st.subheader("Model")
-        st.write(f"`{Path(path).name}` tells {len(model.classes_)} classes apart:")
-        st.write(", ".join(str(name) for name in model.classes_))
+        st.write(f"{plain(Path(path).name)} tells {len(model.classes_)} classes apart:")
+        st.write(", ".join(map(plain, model.classes_)))
         threshold = st.slider("Review below this confidence", 0.0, 1.0, float(threshold), 0.01)
     uploads = st.file_uploader(
         "Images, or FITS cutouts, one galaxy each", _KINDS, accept_multiple_files=True
@@ -125,11 +143,11 @@ def main(path, device, threshold):
     st.write(f"{len(table)} images, {to_review} to review")
     for name, one in zip(names, found):
         if isinstance(one, Problem):
-            st.error(f"{name}: {one.reason}")
+            st.error(f"{plain(name)}: {plain(one.reason)}")
     show_table(table)
     good = [k for k, one in enumerate(found) if not isinstance(one, Problem)]
     if good:
-        chosen = st.selectbox("Look at", good, format_func=lambda k: names[k])
+        chosen = st.selectbox("Look at", good, format_func=numbered(names).__getitem__)
         with lock, on_disk([uploads[chosen]]) as files:
             show_one(model, files, found[chosen])
 

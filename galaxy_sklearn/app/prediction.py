@@ -28,7 +28,7 @@ CHUNK = 512  # files between two writes
 
 
 def list_images(names):
-    """Return the image files that `names` are or, for folders, hold.
+    """Return the image files that `names` are or, for folders, hold; each once.
 
     Raises ValueError if a name is neither, or no image is found.
     """
@@ -46,7 +46,7 @@ def list_images(names):
             raise ValueError(f"there is no file or folder {str(name)!r}.")
     if not files:
         raise ValueError(f"there is no image in {', '.join(map(str, names))}.")
-    return np.asarray([str(file) for file in files])
+    return np.asarray(list(dict.fromkeys(map(str, files))))
 
 
 def load_model(path, device, *, proba=False):

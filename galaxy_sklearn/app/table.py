@@ -47,8 +47,10 @@ def check_no_folder(output):
 
 def check_no_input(output, inputs):
     """Raise ValueError if `output` is one of the files that are read."""
+    if not output.exists():
+        return
     for name in inputs:
-        if output.exists() and os.path.exists(name) and os.path.samefile(output, name):
+        if os.path.exists(name) and os.path.samefile(output, name):
             raise ValueError(
                 f"the output {str(output)!r} is read too, and would be lost: give another --output."
             )

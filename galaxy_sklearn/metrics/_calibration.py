@@ -1,5 +1,7 @@
 """Does a confidence of 90 % come true in 90 of 100 cases?"""
 
+from numbers import Integral
+
 import numpy as np
 import pandas as pd
 
@@ -45,8 +47,8 @@ def reliability_curve(y_true, proba, *, classes, n_bins=15):
             f"reliability_curve takes probabilities between 0 and 1; row {row} holds "
             f"{proba[row].tolist()}."
         )
-    if n_bins < 1:
-        raise ValueError(f"reliability_curve needs at least one bin; got {n_bins}.")
+    if not isinstance(n_bins, Integral) or n_bins < 1:
+        raise ValueError(f"reliability_curve needs a whole number of bins; got {n_bins!r}.")
     y_true, kept = known_labels(y_true)
     if not len(y_true):
         raise ValueError("reliability_curve needs samples whose class is known; all are missing.")

@@ -166,9 +166,15 @@ def classification_summary(y_true, y_pred, *, labels=None):
     missing = np.setdiff1d(occurring, labels)
     if len(missing):
         raise ValueError(f"The label {missing.tolist()[0]!r} occurs, but is not among labels.")
-    place, n = pd.Index(labels), len(labels)
-    cells = n * place.get_indexer(y_true) + place.get_indexer(y_pred)
+    place, n = pd.Index(_as_number(labels)), len(labels)
+    rows, columns = (place.get_indexer(_as_number(y)) for y in (y_true, y_pred))
+    cells = n * rows + columns
     return summarize_confusion_matrix(np.bincount(cells, minlength=n * n).reshape(n, n), labels)
+
+
+def _as_number(labels):
+    """Return True and False as 1 and 0, which they equal, and all other labels as they are."""
+    return labels.astype(int) if labels.dtype == bool else labels
 
 
 def _counts(matrix):

@@ -37,7 +37,8 @@ def pseudo_label_health(y_pseudo, y_labeled, y_true=None):
     Raises
     ------
     ValueError
-        If the lengths differ, there are no labels, or a pseudo-label is of a class without one.
+        If the lengths differ, there are no labels, or a pseudo-label is of a class without one,
+        or is missing.
 
     Examples
     --------
@@ -45,10 +46,16 @@ def pseudo_label_health(y_pseudo, y_labeled, y_true=None):
     >>> print(health.loc["S", "amplification"], round(health.attrs["divergence"], 3))
     1.5 0.131
     """
+    missing = missing_labels(y_pseudo)
     y_pseudo, y_labeled = np.asarray(y_pseudo), _labels_only(y_labeled)
     classes, labeled = np.unique(y_labeled, return_counts=True)
     if len(classes) == 0:
         raise ValueError("pseudo_label_health needs at least one label in y_labeled.")
+    if missing.any():
+        raise ValueError(
+            f"pseudo_label_health needs -1 where a row has no pseudo-label; row {missing.argmax()} "
+            f"of y_pseudo lacks one."
+        )
     given = np.array([one not in (-1, "-1") for one in y_pseudo.tolist()], dtype=bool)
     codes = pd.Index(classes).get_indexer(y_pseudo[given])
     if (codes < 0).any():

@@ -86,7 +86,7 @@ def _predictions(y_pred, tree):
     names = getattr(y_pred, "columns", ())
     if tree is not None and any(isinstance(name, str) for name in names):
         return values_of(as_tree(tree), y_pred)[0]
-    return np.asarray(y_pred, float)
+    return np.asarray(unmasked(y_pred), float)
 
 
 def _refuse(wrong, what):
