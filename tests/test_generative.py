@@ -197,6 +197,16 @@ def test_labels_are_drawn_as_asked(shapes):
         tiny().sample(2)
 
 
+def test_chance_is_not_numpy_s_global_generator(shapes):
+    model = tiny(random_state=None).fit(*shapes)
+    before = np.random.get_state()[1:3]  # noqa: NPY002
+    first, second = (model.sample(4)[0] for _ in range(2))
+    assert (first != second).any()
+    after = np.random.get_state()[1:3]  # noqa: NPY002
+    np.testing.assert_array_equal(before[0], after[0])
+    assert before[1] == after[1]
+
+
 def test_the_seed_decides_what_is_drawn(fitted):
     one, again = fitted.sample(4), fitted.sample(4)
     np.testing.assert_array_equal(one[0], again[0])

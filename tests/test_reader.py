@@ -273,3 +273,14 @@ def test_real_files(real_data):
     assert images.shape == (16, 424, 424, 3)
     for path, image in zip(paths, images):
         np.testing.assert_array_equal(image, np.asarray(Image.open(path).convert("RGB")))
+
+
+def test_columns_have_the_names_seen_in_fit(paths):
+    reader = ImageReader().fit(pd.DataFrame({"file": paths}))
+    assert reader.feature_names_in_.tolist() == ["file"]
+    assert len(reader.transform(pd.DataFrame({"file": paths}))) == len(paths)
+    assert len(reader.transform(paths)) == len(paths)
+    with pytest.raises(ValueError, match="feature names should match those that were passed"):
+        reader.transform(pd.DataFrame({"other": paths}))
+    assert not hasattr(reader.fit(paths), "feature_names_in_")
+    assert len(reader.transform(pd.DataFrame({"any": paths}))) == len(paths)

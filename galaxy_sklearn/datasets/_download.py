@@ -61,7 +61,8 @@ def fetch_file(remote, folder, *, download_if_missing, n_retries, delay, verbose
     """Return the path of `remote` in `folder`, downloaded if need be.
 
     What arrived of a broken download stays in ``<name>.part`` and is continued, in this session
-    or a later one. Processes that want files of one folder wait for each other.
+    or a later one, where a hash will tell or the server says that the file is still the same.
+    Processes that want files of one folder wait for each other.
 
     Raises
     ------
@@ -80,7 +81,7 @@ def fetch_file(remote, folder, *, download_if_missing, n_retries, delay, verbose
     if not download_if_missing:
         raise OSError(f"{path} is not there, and download_if_missing is False.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(path.parent):
+    with locked(path.parent):
         if not path.exists():
             _download(remote, path, n_retries, delay, verbose)
     return path
@@ -114,7 +115,7 @@ def _sidecar(path):
 
 
 @contextlib.contextmanager
-def _locked(folder):
+def locked(folder):
     """Hold the folder against other processes, where its file system knows locks."""
     handle = os.open(folder, os.O_RDONLY)
     try:
@@ -136,7 +137,7 @@ def _download(remote, path, n_retries, delay, verbose):
                 time.sleep(delay)
             continued = part.exists()
             try:
-                _continue_download(url, part, verbose)
+                _continue_download(url, part, verbose, checked=known is not None)
                 digest = _require_hash(part, known)
             except _WrongHashError as error:
                 failures[url] = error
@@ -148,6 +149,7 @@ def _download(remote, path, n_retries, delay, verbose):
                     break
             else:
                 sidecar.write_text(f"{digest}\n")
+                _version_file(part).unlink(missing_ok=True)
                 os.replace(part, path)
                 return
     _report(remote, failures, sidecar)
@@ -166,16 +168,23 @@ def _report(remote, failures, sidecar):
     raise OSError(f"{remote.name} could not be downloaded. {what}")
 
 
-def _continue_download(url, part, verbose):
+def _continue_download(url, part, verbose, *, checked):
     """Fetch what `part` lacks; start again where the server can't continue.
+
+    So too where the file there may be another by now, unless a hash is `checked` in the end.
 
     Raises requests.RequestException if the transfer fails or ends early; OSErrors of the local
     disk are passed on.
     """
     have = part.stat().st_size if part.exists() else 0
+    version = None if checked else _version_of(part, url)
+    if not checked and version is None:
+        have = 0
     headers = {"Accept-Encoding": "identity"}  # else lengths would be those of zipped bytes
     if have:
         headers["Range"] = f"bytes={have}-"
+    if have and version:
+        headers["If-Range"] = version
     with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT) as answer:
         if have and answer.status_code == requests.codes.requested_range_not_satisfiable:
             if answer.headers.get("Content-Range", "").strip() == f"bytes */{have}":
@@ -185,7 +194,28 @@ def _continue_download(url, part, verbose):
         answer.raise_for_status()
         if have and not _continues(answer, have):
             have = 0
+        if not have:
+            part.unlink(missing_ok=True)
+            _note_version(part, url, answer)
         _write(answer, part, have, verbose)
+
+
+def _version_file(part):
+    return part.with_name(f"{part.name}.version")
+
+
+def _note_version(part, url, answer):
+    """Write down which version of the file at `url` the part is of, if the server says so."""
+    tag = answer.headers.get("ETag", "")
+    version = tag if tag.startswith('"') else answer.headers.get("Last-Modified", "")  # W/ is weak
+    _version_file(part).write_text(f"{url}\n{version}\n", encoding="utf-8")
+
+
+def _version_of(part, url):
+    """Return what `_note_version` wrote down; None where that is nothing, or of another url."""
+    file = _version_file(part)
+    noted = file.read_text(encoding="utf-8").split("\n") if file.exists() else []
+    return noted[1] or None if len(noted) == 3 and noted[0] == url else None
 
 
 def _continues(answer, have):
@@ -221,5 +251,6 @@ def _require_hash(part, known):
     digest = pooch.file_hash(str(part), alg="sha256")
     if known is not None and digest != known:
         part.unlink()
+        _version_file(part).unlink(missing_ok=True)
         raise _WrongHashError(f"SHA-256 {digest} instead of {known}: deleted")
     return digest

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pandas as pd
 
-from galaxy_sklearn.datasets._download import discard
+from galaxy_sklearn.datasets._download import discard, locked
 from galaxy_sklearn.datasets._registry import as_bunch, fetch
 from galaxy_sklearn.images._sequence import ImageSequence
 
@@ -18,6 +18,7 @@ STAGE_NAMES = (
 )  # fmt: skip
 """Names of the stages T = -6 to 11: Baillard et al. (2011), table 1."""
 
+_NEEDED = ("PGCname", "T", "T_inf", "T_sup", "Bar_Length")
 _HUBBLE_8 = {-5: "E", -3: "S0", -2: "S0", -1: "S0", 1: "Sa", 3: "Sb", 5: "Sc"}
 
 _DESCR = """\
@@ -30,15 +31,27 @@ Baillard et al. (2011), A&A 532, A74, https://www.astromatic.net/projects/efigi/
 def unpack(archive, folder):
     """Unpack a tar archive once, without Apple's copies; nothing may leave `folder`.
 
+    Another process that wants the same waits.
+
     Raises
     ------
     ValueError
         If the archive can't be read, or a member has an absolute path, a ``..``, or is neither a
         plain file nor a folder.
     """
-    done = Path(folder) / f"{Path(archive).name}.unpacked"
-    if done.exists():
-        return
+    with locked(folder):
+        done = _mark(archive, folder)
+        stamp = str(Path(archive).stat().st_mtime_ns)
+        if not done.exists() or done.read_text() != stamp:
+            _extract(archive, folder)
+            done.write_text(stamp)
+
+
+def _mark(archive, folder):
+    return Path(folder) / f"{Path(archive).name}.unpacked"
+
+
+def _extract(archive, folder):
     try:
         with tarfile.open(archive) as file:
             file.extractall(folder, members=_safe_members(file), filter="data")
@@ -46,7 +59,6 @@ def unpack(archive, folder):
         raise ValueError(f"{archive} is not a readable tar archive{discard(archive)}") from error
     except tarfile.FilterError as error:
         raise ValueError(f"{archive} is not safe to unpack: {error}") from error
-    done.touch()
 
 
 def _safe_members(file):
@@ -62,13 +74,19 @@ def _safe_members(file):
     ]
 
 
-def _read_attributes(folder):
+def _read_attributes(folder, archive):
     """Return the table of attributes; -1 is "undetermined" there, except for the stage T."""
     file = next(folder.rglob("EFIGI_attributes.txt"), None)
     if file is None:
-        raise ValueError(f"fetch_efigi: there is no EFIGI_attributes.txt below {folder}.")
-    frame = pd.read_csv(file, sep=r"\s+", comment="#")
-    attributes = frame.columns.drop(["PGCname", "T", "T_inf", "T_sup"])
+        raise ValueError(f"{archive} holds no EFIGI_attributes.txt{discard(archive)}")
+    try:
+        frame = pd.read_csv(file, sep=r"\s+", comment="#")
+    except ValueError as error:
+        raise ValueError(f"{file} is not a readable table{discard(archive)}") from error
+    missing = [name for name in _NEEDED if name not in frame]
+    if missing:
+        raise ValueError(f"{file} has no column {missing[0]!r}{discard(archive)}")
+    attributes = frame.columns.drop(list(_NEEDED[:4]))
     frame[attributes] = frame[attributes].astype(float).where(frame[attributes] != -1)
     return frame
 
@@ -152,7 +170,7 @@ def fetch_efigi(
     for archive in (images, tables):
         unpack(archive, folder)
     found = {path.stem: str(path) for path in sorted(folder.rglob("png/*.png"))}
-    frame = _read_attributes(folder)
+    frame = _read_attributes(folder, tables)
     frame = frame[frame["PGCname"].isin(list(found))].reset_index(drop=True)
     if frame.empty:
         raise ValueError(

@@ -92,7 +92,7 @@ def _galaxy10(file, names, description, *, return_X_y, as_frame):
     more = {"groups": sky_groups(frame["ra"], frame["dec"])} if {"ra", "dec"} <= set(frame) else {}
     return as_bunch(
         ImageSequence.from_hdf5(file, "images"),
-        frame["target"].to_numpy(),
+        frame["target"].to_numpy(copy=True),
         frame,
         return_X_y=return_X_y,
         as_frame=as_frame,

@@ -1,5 +1,6 @@
 """Galaxy Zoo 2: images in a zip archive, votes in a table."""
 
+import os
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
@@ -45,7 +46,25 @@ def _image_members(archive):
 def _read_votes(file, *, everything):
     """Return the table of labels; its 200 columns of votes only where `everything` is wanted."""
     usecols = None if everything else _NEEDED.__contains__
-    return _read_table(file, ("gz2_class", "objid"), usecols=usecols)
+    table = _read_table(file, ("gz2_class", "objid"), usecols=usecols)
+    return table[table["gz2_class"].notna()]
+
+
+def _own_votes(labels, *, everything):
+    """Return the user's own table, in which each galaxy has to be once."""
+    if not isinstance(labels, str | os.PathLike):
+        raise TypeError(
+            f"fetch_galaxy_zoo_2 takes the name of a CSV or Parquet table as labels; got "
+            f"{type(labels).__name__}."
+        )
+    votes = _read_votes(labels, everything=everything)
+    again = votes["objid"].duplicated()
+    if again.any():
+        raise ValueError(
+            f"fetch_galaxy_zoo_2: the table {labels} has objid {votes['objid'][again].iloc[0]} "
+            f"more than once."
+        )
+    return votes
 
 
 def _read_table(file, needed, **options):
@@ -79,17 +98,17 @@ def _fault(table, needed):
     return None
 
 
-def _labelled_images(images, mapping, labels, *, own, everything):
+def _labelled_images(images, mapping, votes, labels):
     """Return the table of the images that have a class, with their votes.
 
     Parameters
     ----------
-    images, mapping, labels : path-like
-        The archive, the table of its images, and that of votes.
-    own : bool
-        The last is the user's own, so that each galaxy has to be in it once.
-    everything : bool
-        Keep all columns of it.
+    images, mapping : path-like
+        The archive, and the table of its images.
+    votes : DataFrame
+        Of the file `labels`.
+    labels : path-like
+        For messages.
 
     Raises
     ------
@@ -97,21 +116,26 @@ def _labelled_images(images, mapping, labels, *, own, everything):
         If a file is not the one expected, or no image has a class.
     """
     frame = _image_members(images).merge(_read_table(mapping, ("asset_id", "objid")), on="asset_id")
-    votes = _read_votes(labels, everything=everything)
-    again = votes["objid"].duplicated()
-    if own and again.any():
-        raise ValueError(
-            f"fetch_galaxy_zoo_2: the table {labels} has objid {votes['objid'][again].iloc[0]} "
-            f"more than once."
-        )
     joined = frame.merge(votes, on="objid", suffixes=("", "_votes"))
-    joined = joined[joined["gz2_class"].notna()].reset_index(drop=True)
     if joined.empty:
         raise ValueError(
             f"fetch_galaxy_zoo_2: the table {labels} has no gz2_class for any of the "
             f"{len(frame)} images of {images} that are in {mapping}."
         )
     return joined
+
+
+def _groups(frame, labels):
+    """Return the groups of galaxies near to each other, where there are positions."""
+    if not {"ra", "dec"} <= set(frame):
+        return {}
+    nowhere = ~np.isfinite(frame[["ra", "dec"]].astype(float)).all(axis=1)
+    if nowhere.any():
+        raise ValueError(
+            f"fetch_galaxy_zoo_2: the table {labels} has no ra and dec for objid "
+            f"{frame['objid'][nowhere].iloc[0]}; leave out both columns, or neither."
+        )
+    return {"groups": sky_groups(frame["ra"], frame["dec"])}
 
 
 def fetch_galaxy_zoo_2(
@@ -140,7 +164,9 @@ def fetch_galaxy_zoo_2(
         Make `target` a Series, and fill `frame`. The images stay an `ImageSequence`.
     labels : path-like, default=None
         CSV or Parquet table to be used in place of that of Hart et al. (2016), with the columns
-        ``dr7objid`` or ``objid``, whole numbers, each once, and ``gz2_class``.
+        ``dr7objid`` or ``objid``, whole numbers, each once, and ``gz2_class``, in which pandas'
+        words for what is missing, such as "NA" and "None", are no class; with ``ra`` and
+        ``dec``, degrees, there are `groups`. It is read before anything is downloaded.
     n_retries : int, default=3
         How often a failed download is tried again at each address; what came is continued.
     delay : float, default=1.0
@@ -161,9 +187,11 @@ def fetch_galaxy_zoo_2(
     ------
     OSError
         If the data are missing and may not be downloaded, or the download fails.
+    TypeError
+        If `labels` is no name of a file.
     ValueError
         If a file is not the one expected, or `labels` names a galaxy twice or none that has an
-        image.
+        image, or gives some galaxies no position and others one.
 
     Notes
     -----
@@ -181,15 +209,15 @@ def fetch_galaxy_zoo_2(
         "delay": delay,
         "verbose": verbose,
     }
+    votes = None if labels is None else _own_votes(labels, everything=as_frame)
     images, mapping = (
         fetch(key, data_home, "galaxy_zoo_2", options) for key in ("gz2_images", "gz2_mapping")
     )
-    own = labels is not None
-    if not own:
+    if votes is None:
         labels = fetch("gz2_labels", data_home, "galaxy_zoo_2", options)
-    frame = _labelled_images(images, mapping, labels, own=own, everything=as_frame)
+        votes = _read_votes(labels, everything=as_frame)
+    frame = _labelled_images(images, mapping, votes, labels)
     target = frame["gz2_class"].to_numpy(dtype=str)
-    more = {"groups": sky_groups(frame["ra"], frame["dec"])} if "ra" in frame else {}
     return as_bunch(
         ImageSequence.from_zip(images, frame["member"].tolist()),
         target,
@@ -199,5 +227,5 @@ def fetch_galaxy_zoo_2(
         target_names=np.unique(target),
         filename=str(images),
         DESCR=_DESCR,
-        **more,
+        **_groups(frame, labels),
     )

@@ -4,7 +4,6 @@ import os
 from numbers import Integral
 
 import numpy as np
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from galaxy_sklearn._training.adversarial import AdversarialLoss, AdversarialNet
@@ -12,6 +11,7 @@ from galaxy_sklearn._training.data import LabelledImages, as_given_kind, pixel_r
 from galaxy_sklearn._training.device import PRECISIONS
 from galaxy_sklearn._training.optimizers import OPTIMIZERS
 from galaxy_sklearn._training.schedules import SCHEDULES
+from galaxy_sklearn._training.seeding import draw_seed
 from galaxy_sklearn._validation import (
     FRACTION,
     POSITIVE,
@@ -334,7 +334,7 @@ class GalaxyGAN(NetEstimator):
         if not whole or n_samples < 1:
             raise ValueError(f"GalaxyGAN.sample draws one galaxy or more; got {n_samples!r}.")
         seed = self.random_state if random_state is None else random_state
-        rng = check_random_state(seed)
+        rng = np.random.RandomState(draw_seed(seed))
         labels = self._labels_to_draw(n_samples, y, rng)
         classes = np.empty((n_samples, 0), np.float32)
         if labels is not None:

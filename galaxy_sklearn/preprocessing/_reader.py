@@ -4,7 +4,7 @@ import os
 from numbers import Integral, Real
 
 from sklearn.base import BaseEstimator, clone
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from galaxy_sklearn._validation import (
     Interval,
@@ -68,6 +68,8 @@ class ImageReader(ImagesOutMixin, BaseEstimator):
         Files of the last `transform` that could not be read; filled while they are read.
     n_features_in_ : int
         1 for file names, else values in an image.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the columns, if X is a DataFrame with string columns.
     """
 
     _parameter_constraints: dict = {
@@ -133,6 +135,8 @@ class ImageReader(ImagesOutMixin, BaseEstimator):
             self._check_files(paths)
             self._forget_images()
             self.n_features_in_ = 1
+            if hasattr(X, "columns"):
+                validate_data(self, X, skip_check_array=True)
         self.failed_ = []
         return self
 
@@ -153,6 +157,8 @@ class ImageReader(ImagesOutMixin, BaseEstimator):
         paths = self._paths(X)
         if paths is None:
             return self._pass_through(X)
+        if hasattr(X, "columns") and hasattr(self, "feature_names_in_"):
+            validate_data(self, X, reset=False, skip_check_array=True)
         self._check_files(paths)
         images = ImageSequence.from_files(
             paths,
