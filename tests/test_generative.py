@@ -10,6 +10,7 @@ from scipy.linalg import sqrtm
 from shapes import CLASSES, make_shapes
 from sklearn.base import clone
 from sklearn.decomposition import PCA
+from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.neighbors import KNeighborsClassifier
 from skorch.callbacks import Callback
@@ -436,3 +437,5 @@ def test_real_galaxies_are_drawn_above_generated_ones(fitted, shapes):
         GeneratedDisplay.from_estimator(fitted, X[:3], ["a", "b", "c"])
     with pytest.raises(NotFittedError):
         GeneratedDisplay.from_estimator(tiny(), X)
+    with pytest.raises(ValueError, match="takes an estimator that has a sample, such as Gal"):
+        GeneratedDisplay.from_estimator(DummyClassifier().fit(X, y), X, y)

@@ -120,6 +120,8 @@ def test_labels_of_another_length_are_named():
         EmbeddingDisplay.from_estimator(None, IMAGES[:1], ["a"])
     with pytest.raises(ValueError, match="takes a label an image; got 2 and 6"):
         EmbeddingDisplay.from_estimator(None, IMAGES, ["a", "b"])
+    with pytest.raises(ValueError, match="takes a label an image; got 0 and 6"):
+        EmbeddingDisplay.from_estimator(None, IMAGES, None)
 
 
 GALAXY10 = [

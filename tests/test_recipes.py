@@ -130,6 +130,8 @@ def test_every_rival_of_zhu(rival):
     assert model[-1].max_steps == 72_000
     with pytest.raises(ValueError, match="zhu2019_baseline knows alexnet, .*; got 'lenet'"):
         recipes.zhu2019_baseline("lenet")
+    with pytest.raises(ValueError, match=r"zhu2019_baseline knows alexnet, .*; got \[\]"):
+        recipes.zhu2019_baseline([])
 
 
 def test_recipes_share_nothing_and_take_another_network():
@@ -275,6 +277,8 @@ def test_a_recipe_is_a_start_for_a_search(galaxies):
     assert len(search.cv_results_["params"]) == 2
     with pytest.raises(ValueError, match="galaxy10_transfer knows mobilenet, .*got 'lenet'"):
         recipes.galaxy10_transfer("lenet")
+    with pytest.raises(ValueError, match=r"galaxy10_transfer knows mobilenet, .*got \['vgg16'\]"):
+        recipes.galaxy10_transfer(["vgg16"])
 
 
 def test_wu_continues_the_same_network_with_fixed_threshold():

@@ -263,9 +263,10 @@ class EmbeddingDisplay:
             If the estimator holds no fitted network, there are not as many labels as images,
             fewer than two, or the reducer does not give two dimensions.
         """
-        if len(labels) != len(X):
+        n_labels = 0 if labels is None else len(labels)
+        if n_labels != len(X):
             raise ValueError(
-                f"EmbeddingDisplay takes a label an image; got {len(labels)} and {len(X)}."
+                f"EmbeddingDisplay takes a label an image; got {n_labels} and {len(X)}."
             )
         if reducer is None and len(X) < 2:
             raise ValueError(f"EmbeddingDisplay needs two images or more; got {len(X)}.")

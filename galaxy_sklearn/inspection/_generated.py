@@ -58,10 +58,15 @@ class GeneratedDisplay(PictureRows):
         Raises
         ------
         ValueError
-            If `y` has another length than `X`, names a class that the estimator does not know, or
-            has no label at all; if `n_per_class` is below 1.
+            If `estimator` has no `sample`; if `y` has another length than `X`, names a class that
+            the estimator does not know, or has no label at all; if `n_per_class` is below 1.
         """
         check_is_fitted(estimator)
+        if not hasattr(estimator, "sample"):
+            raise ValueError(
+                f"GeneratedDisplay takes an estimator that has a sample, such as GalaxyGAN; "
+                f"{type(estimator).__name__} has none."
+            )
         at_least_one("GeneratedDisplay", n_per_class=n_per_class)
         rng = check_random_state(random_state)
         rows = []

@@ -155,7 +155,7 @@ def galaxy10_transfer(backbone="vgg16", pretrained=True, **params):
     ValueError
         If there is no such backbone.
     """
-    if backbone not in _BACKBONES:
+    if backbone not in list(_BACKBONES):
         raise ValueError(
             f"galaxy10_transfer knows {', '.join(sorted(_BACKBONES))}; got {backbone!r}."
         )

@@ -105,7 +105,7 @@ def zhu2019_baseline(name="resnet50", **params):
     ValueError
         If there is no such rival.
     """
-    if name not in _RIVALS:
+    if name not in list(_RIVALS):
         raise ValueError(f"zhu2019_baseline knows {', '.join(sorted(_RIVALS))}; got {name!r}.")
     network, network_params, training = _RIVALS[name]
     training = {"network_params": dict(network_params)} | _TRAINING | training
