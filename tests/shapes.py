@@ -1,6 +1,7 @@
 """Tiny images with a known answer: round blobs, long blobs and rings."""
 
 import numpy as np
+from PIL import Image
 
 CLASSES = np.array(["long", "ring", "round"])
 
@@ -19,3 +20,11 @@ def make_shapes(n_samples, side=16, seed=0):
     images = np.choose(labels[:, None, None], [long, ring, round_])[..., None] * [200, 180, 160]
     images = images + rng.normal(20, 8, (n_samples, side, side, 3))
     return images.clip(0, 255).astype(np.uint8), CLASSES[labels]
+
+
+def save_shapes(root, n):
+    """Write `n` images into `root`, in a folder a class; return `root`."""
+    for number, (image, label) in enumerate(zip(*make_shapes(n))):
+        (root / label).mkdir(exist_ok=True)
+        Image.fromarray(image).save(root / label / f"{number:03d}.png")
+    return root

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from shapes import CLASSES, make_shapes
+from shapes import CLASSES, make_shapes, save_shapes
 from sklearn.dummy import DummyClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -33,12 +33,7 @@ TRAIN = ["--network", "simple_cnn", "--epochs", "3", "--resize", "16", "--no-pro
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    root = tmp_path_factory.mktemp("images")
-    images, labels = make_shapes(90)
-    for number, (image, label) in enumerate(zip(images, labels)):
-        (root / label).mkdir(exist_ok=True)
-        Image.fromarray(image).save(root / label / f"{number:03d}.png")
-    return root
+    return save_shapes(tmp_path_factory.mktemp("images"), 90)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import joblib
 import pytest
 from PIL import Image
-from shapes import CLASSES, make_shapes
+from shapes import CLASSES, make_shapes, save_shapes
 
 from galaxy_sklearn.app import commands
 from galaxy_sklearn.app.main import main
@@ -16,12 +16,7 @@ TRAIN = ["--network", "simple_cnn", "--epochs", "3", "--resize", "16", "--no-pro
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    root = tmp_path_factory.mktemp("images")
-    images, labels = make_shapes(90)
-    for number, (image, label) in enumerate(zip(images, labels)):
-        (root / label).mkdir(exist_ok=True)
-        Image.fromarray(image).save(root / label / f"{number:03d}.png")
-    return root
+    return save_shapes(tmp_path_factory.mktemp("images"), 90)
 
 
 def test_what_the_demo_wrote_is_no_class(folder, tmp_path, capsys):
