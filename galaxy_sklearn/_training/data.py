@@ -24,6 +24,12 @@ def read_rows(images, rows):
     return images[rows]
 
 
+def read_readable(images, rows):
+    """Return `images[rows]` as an array, without blanks in place of what could not be read."""
+    block = np.asarray(read_rows(images, rows))
+    return block[~images[rows].unreadable_] if is_image_sequence(images) else block
+
+
 def decode_once(images):
     """Return images that are to be read in every epoch, kept in memory if they are few."""
     return images.in_memory() if is_image_sequence(images) and fits_memory(images) else images
@@ -152,11 +158,14 @@ def field_of_view(images):
     The median of up to `FIELD_SAMPLE` images, each less the median of its own border, is a mean
     galaxy without its neighbours. The square that holds 90 % of its light, 1.6 times over, is the
     field: 0.74 for cutouts of 288 pixels of the Sloan survey scaled by Galaxy Zoo, 1 for the
-    cutouts of EFIGI, which their galaxies fill.
+    cutouts of EFIGI, which their galaxies fill. 1 where none of them could be read.
     """
     rows = np.linspace(0, len(images) - 1, min(FIELD_SAMPLE, len(images))).round().astype(int)
     parts = np.array_split(np.unique(rows), -(-len(rows) // 64))
-    grey = np.concatenate([read_rows(images, part).mean(-1, dtype=np.float32) for part in parts])
+    blocks = [read_readable(images, part) for part in parts]
+    grey = np.concatenate([block.mean(-1, dtype=np.float32) for block in blocks])
+    if not len(grey):
+        return 1.0
     border = [grey[:, 0], grey[:, -1], grey[:, :, 0], grey[:, :, -1]]
     background = np.median(np.concatenate(border, axis=1), axis=1)
     light = np.maximum(np.median(grey - background[:, None, None], axis=0), 0)
@@ -174,12 +183,14 @@ def field_of_view(images):
 def pixel_range(images):
     """Return the lowest and the highest value of each band, two arrays (n_channels,).
 
-    Of uint8 pixels 0 and 255; of others those of up to `RANGE_SAMPLE` images.
+    Of uint8 pixels 0 and 255; of others those of up to `RANGE_SAMPLE` images, blanks in place of
+    unreadable ones left out unless there is nothing else.
     """
     if images.dtype == np.uint8:
         return np.zeros(images.shape[-1]), np.full(images.shape[-1], 255.0)
     rows = np.linspace(0, len(images) - 1, min(len(images), RANGE_SAMPLE)).astype(int)
-    blocks = [read_rows(images, [row]) for row in rows]
+    blocks = [read_readable(images, [row]) for row in rows]
+    blocks = [block for block in blocks if len(block)] or [np.zeros((1, *images.shape[1:]))]
     low = np.min([block.min((0, 1, 2)) for block in blocks], axis=0)
     high = np.max([block.max((0, 1, 2)) for block in blocks], axis=0)
     return low.astype(np.float64), high.astype(np.float64)

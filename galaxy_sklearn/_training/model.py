@@ -7,8 +7,7 @@ import torch
 from sklearn.base import clone
 from torch import nn
 
-from galaxy_sklearn._training.data import pixel_statistics, read_rows
-from galaxy_sklearn._validation import is_image_sequence
+from galaxy_sklearn._training.data import pixel_statistics, read_readable
 from galaxy_sklearn.augmentation._views import central_view
 from galaxy_sklearn.augmentation._warp import warp
 
@@ -185,9 +184,7 @@ def _training_views(model, images, weights, *, as_uint8):
     views = []
     for start in range(0, len(rows), _AT_ONCE):
         part = rows[start : start + _AT_ONCE]
-        block = np.ascontiguousarray(read_rows(images, part))
-        if is_image_sequence(images):
-            block = block[~images[part].unreadable_]
+        block = np.ascontiguousarray(read_readable(images, part))
         if len(block):
             batch = model.standardise(torch.from_numpy(block), torch.contiguous_format)
             views.append(as_images(model.plain_view(batch), as_uint8=as_uint8))

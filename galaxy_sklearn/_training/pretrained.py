@@ -166,6 +166,8 @@ def load_whole_trunk(network, weights, source):
         If `network` lacks one of the layers, has it in another shape, or has one more among
         them; the first one is named.
     """
+    if not weights:
+        raise ValueError(f"There are no weights before the last layer of {source}.")
     own, misfit = network.state_dict(), f"The weights of {source} do not fit the network: layer"
     for name, tensor in weights.items():
         if name not in own or own[name].shape != tensor.shape:

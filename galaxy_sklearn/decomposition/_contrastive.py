@@ -3,7 +3,6 @@
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from galaxy_sklearn._training.pretrained import trunk_of
 from galaxy_sklearn._training.unlabelled import ContrastiveLoss, ContrastiveNet
 from galaxy_sklearn._validation import POSITIVE, POSITIVE_INT, StrOptions
 from galaxy_sklearn.decomposition._base import Pretrainer
@@ -179,13 +178,7 @@ class ContrastivePretrainer(Pretrainer):
         return ContrastiveNet, {}
 
     def _make_network(self, *sizes, **params):
-        network = Projected(build_network(self.network, *sizes, **params), self.n_projection)
-        if not trunk_of(network):
-            raise ValueError(
-                f"ContrastivePretrainer trains what a network has before its last layer, and "
-                f"{self.network!r} has nothing there."
-            )
-        return network
+        return Projected(build_network(self.network, *sizes, **params), self.n_projection)
 
     def _make_criterion(self):
         return ContrastiveLoss(self.temperature)
