@@ -15,6 +15,9 @@ from sklearn.pipeline import make_pipeline
 from galaxy_sklearn import GalaxyClassifier
 from galaxy_sklearn.decomposition import ContrastivePretrainer
 
+# Encoders that nothing taught are frozen too, to compare with.
+pytestmark = pytest.mark.filterwarnings("ignore:.*those are random numbers:UserWarning")
+
 
 @pytest.fixture(scope="module")
 def shapes():
