@@ -4,6 +4,7 @@ import shutil
 from types import SimpleNamespace
 
 import joblib
+import pandas as pd
 import pytest
 from PIL import Image
 from shapes import CLASSES, make_shapes, save_shapes
@@ -19,14 +20,22 @@ def folder(tmp_path_factory):
     return save_shapes(tmp_path_factory.mktemp("images"), 90)
 
 
+def count_of_rows(data, demo, tmp_path):
+    table = tmp_path / "table.csv"
+    arguments = [str(demo / "model.joblib"), str(data), "--output", str(table), "--no-progress"]
+    assert main(["predict", *arguments]) == 0
+    return len(pd.read_csv(table))
+
+
 def test_what_the_demo_wrote_is_no_class(folder, tmp_path, capsys):
     data = tmp_path / "data"
     shutil.copytree(folder, data)
     short = [*TRAIN, "--epochs", "1"]
-    for output in ("first", "second"):
+    for output in ("first", f"{CLASSES[0]}/second", "third"):
         arguments = ["--data", str(data), "--output", str(data / output)]
         assert main(["demo", *arguments, *short]) == 0
         assert list(joblib.load(data / output / "model.joblib").classes_) == list(CLASSES)
+        assert count_of_rows(data, data / output, tmp_path) == 90
     for name in CLASSES:
         shutil.rmtree(data / name)
     assert main(["train", str(data), "--output", str(tmp_path / "m.joblib"), *TRAIN]) == 1

@@ -14,7 +14,14 @@ from sklearn.pipeline import make_pipeline
 
 from galaxy_sklearn._files import written_whole
 from galaxy_sklearn._optional import import_optional
-from galaxy_sklearn.app.prediction import image_reader, list_images, load_model, predict_files
+from galaxy_sklearn.app.prediction import (
+    DEMO_MARK,
+    image_reader,
+    list_images,
+    load_model,
+    not_of_demo,
+    predict_files,
+)
 from galaxy_sklearn.app.table import (
     check_no_folder,
     check_no_input,
@@ -36,9 +43,6 @@ from galaxy_sklearn.preprocessing import CenterCrop, ImageReader, Resize
 CATALOGUES = (".csv", ".csv.gz", ".csv.bz2", ".csv.xz", ".csv.zip", ".parquet", ".pq")
 
 
-_MARK = ".galaxy-sklearn-demo"  # in a folder that `demo` wrote, which is no class of galaxies
-
-
 def load_labelled(options):
     """Return files and labels of the data that the command line names."""
     path = Path(options.data)
@@ -53,8 +57,7 @@ def load_labelled(options):
 
 def _labelled_folder(folder):
     files, labels = load_image_folder(folder, return_X_y=True)
-    written_by_demo = [mark.parent.name for mark in folder.glob(f"*/{_MARK}")]
-    kept = ~np.isin(labels, written_by_demo)
+    kept = not_of_demo(files, folder)
     if not kept.any():
         raise ValueError(f"there is nothing in {str(folder)!r} but what the demo wrote.")
     return files[kept], labels[kept]
@@ -233,7 +236,7 @@ def evaluate(options):
     names = np.unique(np.concatenate([labels, predicted]))
     print(f"confusion matrix, rows are true: {', '.join(map(str, names))}")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of a matrix of one class
+        warnings.filterwarnings("ignore", "A single label was found")
         print(confusion_matrix(labels, predicted, labels=names))
 
 
@@ -267,7 +270,7 @@ def _draw(model, files, labels, predicted, folder):
 
 def _begin_demo(folder):
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / _MARK).touch()
+    (folder / DEMO_MARK).touch()
 
 
 def demo(options):

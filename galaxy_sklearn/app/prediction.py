@@ -1,6 +1,7 @@
 """Predictions for any number of files, in bounded memory, resumable."""
 
 import csv
+import itertools
 import warnings
 from pathlib import Path
 from typing import NamedTuple
@@ -25,21 +26,31 @@ from galaxy_sklearn.neural_network._base import NetEstimator
 from galaxy_sklearn.preprocessing import ImageReader
 
 CHUNK = 512  # files between two writes
+DEMO_MARK = ".galaxy-sklearn-demo"  # in a folder that `demo` wrote, whose pictures are no galaxies
+
+
+def not_of_demo(files, folder):
+    """Tell which files are in no folder below `folder` that `demo` wrote, bool (n_files,)."""
+    written_by_demo = {mark.parent for mark in Path(folder).rglob(DEMO_MARK)} - {Path(folder)}
+    return np.array([written_by_demo.isdisjoint(Path(file).parents) for file in files], dtype=bool)
 
 
 def list_images(names):
     """Return the image files that `names` are or, for folders, hold; each once.
+
+    What `demo` wrote below such a folder is left out.
 
     Raises ValueError if a name is neither, or no image is found.
     """
     files = []
     for name in map(Path, names):
         if name.is_dir():
-            files += sorted(
+            found = sorted(
                 path
                 for path in name.rglob("*")
                 if is_image_file(path) and path.is_file() and not is_hidden(path.relative_to(name))
             )
+            files += itertools.compress(found, not_of_demo(found, name))
         elif name.exists():
             files.append(name)
         else:

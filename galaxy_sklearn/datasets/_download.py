@@ -177,8 +177,8 @@ def _continue_download(url, part, verbose, *, checked):
     disk are passed on.
     """
     have = part.stat().st_size if part.exists() else 0
-    version = None if checked else _version_of(part, url)
-    if not checked and version is None:
+    version = _version_of(part, url)
+    if not (checked or version):
         have = 0
     headers = {"Accept-Encoding": "identity"}  # else lengths would be those of zipped bytes
     if have:

@@ -40,15 +40,11 @@ def unpack(archive, folder):
         plain file nor a folder.
     """
     with locked(folder):
-        done = _mark(archive, folder)
+        done = Path(folder) / f"{Path(archive).name}.unpacked"
         stamp = str(Path(archive).stat().st_mtime_ns)
         if not done.exists() or done.read_text() != stamp:
             _extract(archive, folder)
             done.write_text(stamp)
-
-
-def _mark(archive, folder):
-    return Path(folder) / f"{Path(archive).name}.unpacked"
 
 
 def _extract(archive, folder):
