@@ -56,7 +56,7 @@ def list_images(names):
         else:
             raise ValueError(f"there is no file or folder {str(name)!r}.")
     if not files:
-        raise ValueError(f"there is no image in {', '.join(map(str, names))}.")
+        raise ValueError(f"there is no image in {', '.join(map(repr, map(str, names)))}.")
     return np.asarray(list(dict.fromkeys(map(str, files))))
 
 
