@@ -153,6 +153,37 @@ def test_recipes_take_nested_parameters(name):
         build(name, pace__width=1)
 
 
+def test_epochs_and_steps_take_each_others_place():
+    assert recipes.zhu2019(max_epochs=3)[-1].max_steps is None
+    assert recipes.guo2023_vgg19(max_steps=9)[-1].max_epochs == "auto"
+    both = recipes.wu2022_vgg16(max_steps=9, max_epochs=2)[-1]
+    assert (both.max_steps, both.max_epochs) == (9, 2)
+
+
+def test_another_optimiser_does_not_get_the_published_ones_parameters(galaxies):
+    model = recipes.zhu2019(optimizer="adamw", network="linear", augmentation=None, max_steps=1)
+    assert model[-1].optimizer_params is None
+    model[-1].set_params(tta=None).fit(*galaxies)
+    assert recipes.zhu2019(optimizer="sgd")[-1].optimizer_params == {
+        "momentum": 0.9,
+        "nesterov": True,
+    }
+    nested = recipes.dieleman2015().set_params(votefractionregressor__optimizer="adamw")
+    assert nested[-1].optimizer_params == {"momentum": 0.9, "nesterov": True}
+
+
+def test_the_standard_networks_of_wu_are_torchvisions(galaxies):
+    X, y = galaxies
+    options = {"max_steps": 1, "batch_size": 8, "device": "cpu", "learning_rate": 1e-9}
+    resnet = recipes.wu2022_resnet18(**options)[-1].fit(X, y)
+    state = resnet.net_.module_.state_dict()
+    scales = [tensor.numpy() for name, tensor in state.items() if name.endswith("bn2.weight")]
+    np.testing.assert_allclose(np.concatenate(scales), 1, atol=1e-6)
+    inception = build("wu2022_inception_v3")[-1]
+    rival = recipes.zhu2019_baseline("inception_v3")[-1]
+    assert inception.network_params["dropout"] == rival.network_params["dropout"] == 0.5
+
+
 def test_zhu_is_to_the_letter():
     classifier = recipes.zhu2019()[-1]
     expected = {

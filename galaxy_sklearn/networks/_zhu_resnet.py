@@ -64,7 +64,8 @@ class ZhuResNet26(nn.Module):
     References
     ----------
     Zhu et al. (2019), Ap&SS 364, 55, table 3 and equation 8; what the table leaves open (biases,
-    projections, strides) follows the released code.
+    projections, strides) follows the released code, but for the decay of batch normalisation's
+    averages, which is PyTorch's 0.9 in place of 0.997.
     """
 
     dtype = None

@@ -13,7 +13,6 @@ from sklearn.base import (
     TransformerMixin,
     clone,
 )
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
@@ -55,6 +54,7 @@ from galaxy_sklearn.exceptions import DivergenceError
 from galaxy_sklearn.networks._registry import build_network, has_published_weights
 from galaxy_sklearn.neural_network._nested_params import NestedParamsMixin
 from galaxy_sklearn.neural_network._saved import SavedMixin
+from galaxy_sklearn.neural_network._warnings import WarningsMixin
 
 PREDICTION_BATCH = 128
 MUON_PARAMETERS = 4_000_000  # beyond, orthogonal updates take as long as the gradients on a CPU
@@ -62,7 +62,7 @@ _NOT_IN_FINGERPRINT = {"verbose", "checkpoint_dir", "device", "callbacks", "tta"
 _NOT_IN_FINGERPRINT |= {"warm_start", "pooling", "sampling_strategy"}
 
 
-class NetEstimator(NestedParamsMixin, SavedMixin, BaseEstimator):
+class NetEstimator(NestedParamsMixin, SavedMixin, WarningsMixin, BaseEstimator):
     """Build and train a network on images; subclasses say what it is trained for.
 
     A subclass defines `_make_criterion()` and the public methods. What is not among its parameters
@@ -268,8 +268,9 @@ class NetEstimator(NestedParamsMixin, SavedMixin, BaseEstimator):
         known = sorted(set(inspect.signature(optimiser).parameters) - {"params", "lr"})
         for unknown in set(self.optimizer_params or ()) - set(known):
             raise ValueError(
-                f"The optimizer {optimiser.__name__} of {name} has no parameter {unknown!r}; it "
-                f"takes {', '.join(known)}, and its rate is learning_rate."
+                f"The optimizer {optimiser.__name__} of {name} has no parameter {unknown!r}, which "
+                f"optimizer_params holds; it takes {', '.join(known)}, and its rate is "
+                f"learning_rate. optimizer_params=None leaves all as they are."
             )
         for one in self.callbacks or ():
             if not hasattr(one[1] if isinstance(one, tuple) else one, "on_epoch_end"):
@@ -317,6 +318,8 @@ class NetEstimator(NestedParamsMixin, SavedMixin, BaseEstimator):
         self._check_views()
         pool = self._validate_pool(X_unlabeled)
         self._warn_of_lost_checkpoints()
+        self._warn_of_idle_epochs(len(dataset))
+        self._warn_of_bytes(dataset)
         seed = draw_seed(self.random_state)
         earlier = getattr(self, "net_", None) if self.warm_start else None
         if earlier is None:
@@ -337,34 +340,6 @@ class NetEstimator(NestedParamsMixin, SavedMixin, BaseEstimator):
                     best, self.n_iter_ = score, n_epochs
                     self._keep(net)
             self.restart_scores_.append(score)
-
-    def _warn_of_lost_checkpoints(self):
-        if self.checkpoint_dir is not None and self.random_state is None:
-            warnings.warn(
-                f"{type(self).__name__} with a checkpoint_dir goes on with the same fit only, and "
-                f"without a random_state no two fits are the same: give a number.",
-                UserWarning,
-                stacklevel=5,
-            )
-
-    def _warn_of_frozen_chance(self):
-        params = self.network_params or {}
-        begins_with_weights = self.pretrained or params.get("pretrained")
-        if self.freeze not in (None, 0, "gradual") and not begins_with_weights:
-            warnings.warn(
-                f"{type(self).__name__}(freeze={self.freeze!r}) keeps layers as they are, and "
-                f"without `pretrained` those are random numbers.",
-                UserWarning,
-                stacklevel=5,
-            )
-
-    def _warn_of_divergence(self, error):
-        warnings.warn(
-            f"Run {len(self.restart_scores_) + 1} of n_restarts={self.n_restarts} is left out: "
-            f"{error}",
-            ConvergenceWarning,
-            stacklevel=4,
-        )
 
     def _run(self, dataset, n_outputs, validate, seed, earlier):
         """Train a fresh net, or `earlier` again; return it, its epochs and its score."""

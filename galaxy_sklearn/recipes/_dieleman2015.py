@@ -47,8 +47,9 @@ def dieleman2015(**params):
     positions of a convolution, pixels not clipped to [0, 1] after the colour noise; of a training
     shortened by `max_steps`, at most a twentieth without the division (of one given in
     `max_epochs`, the whole chunk: give `unnormalized_steps` if it is short). Images have to
-    be 424 x 424 pixels, as the challenge's are; for a cutout of them give `field` and the `frame`
-    of the augmentation.
+    be 424 x 424 pixels and RGB, as the challenge's are; for a cutout of them give `field` and the
+    `frame` of the augmentation, for other bands ``DielemanAugmentation(components=None)``. uint8
+    images are divided by 255; floats are expected in [0, 1], as the noise is.
 
     Reported: RMSE 0.0769 of a single network, 0.07492 of 17 networks on 60 views each (1,020
     predictions a galaxy).

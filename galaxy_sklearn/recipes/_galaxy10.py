@@ -1,7 +1,7 @@
 """Messaoudi et al.: ten classes of Galaxy10 DECaLS."""
 
 from galaxy_sklearn.augmentation._galaxy import GalaxyAugmentation
-from galaxy_sklearn.recipes._parts import image_pipeline
+from galaxy_sklearn.recipes._parts import image_pipeline, replaced
 from galaxy_sklearn.recipes._registry import recipe
 
 _SOURCE = "Messaoudi, Bouazza, Meribai & Khoudja, student report"
@@ -37,12 +37,12 @@ def galaxy10_cnn(**params):
     """
     augmentation = GalaxyAugmentation(zoom=(0.9, 1.1), shift=0.0, contrast=0.0, colour=0.0)
     defaults = _TRAINING | {"augmentation": augmentation}
-    return image_pipeline("galaxy10_cnn", 64, **(defaults | params))
+    return image_pipeline("galaxy10_cnn", 64, **replaced(defaults, params))
 
 
 def _small(n_layers, params):
     defaults = _TRAINING | {"augmentation": None}
-    return image_pipeline(f"galaxy10_cnn{n_layers}", 256, **(defaults | params))
+    return image_pipeline(f"galaxy10_cnn{n_layers}", 256, **replaced(defaults, params))
 
 
 @recipe(**_TEN, published=0.41)
@@ -131,7 +131,8 @@ def galaxy10_transfer(backbone="vgg16", pretrained=True, **params):
     Filled in: dense layers of 512 and 256 units with ReLU and dropout 0.5, as in the final CNN;
     the whole backbone frozen for the other networks; Adam, 1e-4, batches of 32, at most 20 epochs,
     a tenth of the images to stop on and a patience of 3 epochs, images of 224 x 224 pixels,
-    standardised by the mean and deviation of the training images in place of ImageNet's.
+    standardised by the mean and deviation of the training images in place of ImageNet's; the
+    weights that timm names first (longer trained than Keras's but for VGG-16).
     Reported (accuracy from scratch, then with transfer): VGG-16 15 and 56 %, ResNet-50 50 and 46,
     MobileNet 59 and 47, MobileNet v2 10 and 36 %; 15 % is the share of the largest class.
 
@@ -171,4 +172,4 @@ def galaxy10_transfer(backbone="vgg16", pretrained=True, **params):
         "early_stopping": True,
         "n_iter_no_change": 3,
     }
-    return image_pipeline(network, 224, **(defaults | params))
+    return image_pipeline(network, 224, **replaced(defaults, params))

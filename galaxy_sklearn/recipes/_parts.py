@@ -40,10 +40,17 @@ def _pipeline(estimator_class, params, size):
 def replaced(training, params):
     """Return a published training in which `params` take the place of what was published.
 
-    A number of epochs takes the place of one of steps.
+    A number of epochs takes the place of one of steps and the other way round; another optimiser
+    does not get the parameters of the published one.
     """
-    in_epochs = params.get("max_epochs") is not None and "max_steps" not in params
-    return deepcopy(training) | ({"max_steps": None} if in_epochs else {}) | params
+    training = deepcopy(training)
+    if params.get("max_epochs") is not None:
+        training["max_steps"] = None
+    if params.get("max_steps") is not None:
+        training["max_epochs"] = "auto"
+    if params.get("optimizer", training["optimizer"]) != training["optimizer"]:
+        training["optimizer_params"] = None
+    return training | params
 
 
 def take_pool(pipeline):
