@@ -327,7 +327,7 @@ def test_copies_of_labelled_and_of_excluded_images_leave_the_pool(shapes):
 
 def test_a_pool_of_copies_alone_is_no_pool(shapes):
     X, y = shapes
-    with pytest.warns(UserWarning, match="y contains no unlabeled samples"):
+    with pytest.warns(PseudoLabelWarning, match="all 6 images without one were left out"):
         quick(exclude_duplicates=True).fit(X[:N], y[:N], X_unlabeled=X[:N])
 
 

@@ -171,6 +171,17 @@ def test_a_quota_takes_the_surest_where_the_temperature_makes_them_equal():
     assert pool[chosen].min() > pool[second & ~chosen].max()
 
 
+def test_an_empty_quota_says_so():
+    X, y = np.arange(40.0)[:, np.newaxis] - 20, np.repeat([False, True], 20)
+    model = PseudoLabelClassifier(
+        Certain(), criterion="quota", threshold=0.6, max_divergence=None, max_iter=1
+    )
+    message = r"round 1: 9 guesses are above the threshold, but 0 of them are of class False, too"
+    with pytest.warns(PseudoLabelWarning, match=message):
+        model.fit(X, y, X_unlabeled=np.arange(1.0, 10)[:, np.newaxis])
+    assert model.history_[0]["n_added"] == 0
+
+
 def test_soft_labels_of_many_classes_keep_their_largest_share():
     X, y = RNG.normal(size=(100, 3)), np.arange(100) % 25
     model = PseudoLabelClassifier(

@@ -104,6 +104,18 @@ def test_a_quarter_million_rows_cost_their_numbers_only(shapes):
 # Duplicates
 
 
+def test_a_pool_that_is_left_out_as_a_whole_says_so(shapes):
+    X, y = shapes
+    for wrapper in (self_training(flat(), threshold=0.0), FixMatchClassifier(linear(max_epochs=1))):
+        message = f"{type(wrapper).__name__} learns from the labels alone: all 10 images without"
+        with pytest.warns(PseudoLabelWarning, match=message):
+            wrapper.fit(X[:N], y[:N], X_unlabeled=X[N : N + 10], X_exclude=X[N:])
+        assert wrapper.excluded_.tolist() == list(range(N, N + 10))
+        if hasattr(wrapper, "transduction_"):
+            assert (wrapper.transduction_[N:] == "-1").all()
+            assert (wrapper.termination_condition_, wrapper.n_iter_) == ("no_change", 1)
+
+
 @pytest.mark.parametrize("kind", ["array", "sequence", "paths"])
 def test_duplicates_of_labelled_and_excluded_images_get_no_label(shapes, files, tmp_path, kind):
     X, y = shapes

@@ -140,7 +140,18 @@ class PoolClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         if self.exclude_duplicates:
             forbidden |= {digests[row] for row in labelled}
         open_rows = np.setdiff1d(np.arange(len(samples)), labelled)
-        return np.array([row for row in open_rows if digests[row] in forbidden], dtype=int)
+        excluded = np.array([row for row in open_rows if digests[row] in forbidden], dtype=int)
+        if 0 < len(open_rows) == len(excluded):
+            self._warn_of_an_empty_pool(len(excluded))
+        return excluded
+
+    def _warn_of_an_empty_pool(self, n_excluded):
+        warnings.warn(
+            f"{type(self).__name__} learns from the labels alone: all {n_excluded} images without "
+            f"one were left out, as images of X_exclude or duplicates of labelled ones.",
+            PseudoLabelWarning,
+            stacklevel=5,
+        )
 
     def _warn_of_leaks(self, rows):
         if rows:

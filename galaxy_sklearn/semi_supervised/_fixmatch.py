@@ -170,7 +170,8 @@ class FixMatchClassifier(PoolClassifier):
             images = step.fit(images, labels).transform(images)
         unlabelled, extra = self._unlabelled(samples, known), {}
         if unlabelled is None:
-            warnings.warn("y contains no unlabeled samples", UserWarning, stacklevel=2)
+            if len(self.excluded_) == 0:
+                warnings.warn("y contains no unlabeled samples", UserWarning, stacklevel=2)
         else:
             for step in steps:
                 unlabelled = step.transform(unlabelled)

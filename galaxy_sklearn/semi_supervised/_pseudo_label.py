@@ -66,7 +66,8 @@ class PseudoLabelClassifier(PoolClassifier):
         Kullback-Leibler divergence, in nats, of the class shares of all pseudo-labels to those
         of the given labels. A round above it is rolled back, with a `PseudoLabelWarning`, and is
         the last. Judged from 10 pseudo-labels a class on, and less what chance alone gives,
-        (n_classes - 1) / (2 n_pseudo_labels). None lets all pass.
+        (n_classes - 1) / (2 n_pseudo_labels). None lets all pass; quotas then have the shares of
+        the labels exactly, so that the scarcest class decides how many there are.
     warm_start : bool, default=False
         Train the same estimator further in each round; it needs a `warm_start` parameter of its
         own that goes on with the same model, not one that adds trees. False trains a fresh clone

@@ -60,6 +60,8 @@ class SelfTraining:
     ----------
     labels, history, n_iter, end
         What came of it.
+    all_left_out : bool
+        Whether there were rows without a label, and none that may get one.
     unread : list of ndarray of int
         Rows found to be unreadable, by round; they get no label.
     """
@@ -78,6 +80,7 @@ class SelfTraining:
         self.unread = []
         self.n_iter = 0
         self.end = None
+        self.all_left_out = bool((codes < 0).any()) and not usable.any()
 
     @property
     def automatic(self):
@@ -114,13 +117,14 @@ class SelfTraining:
             self.n_iter = 1  # the round that finds nothing to label
         while self.end is None:
             if len(self._open_rows()) == 0:
-                self.end = "all_labeled"
+                self.end = "no_change" if self.all_left_out else "all_labeled"
             elif self.n_iter == self.params.max_iter:
                 self.end = "max_iter"
             else:
                 self.n_iter += 1
                 self._round()
-        if self.end != "collapse" and not (self.usable & (self.labels.codes < 0)).any():
+        done = not (self.usable & (self.labels.codes < 0)).any()
+        if self.end != "collapse" and done and not self.all_left_out:
             self.end = "all_labeled"
         elif self.n_iter == self.params.max_iter and self.end == "no_change":
             self.end = "max_iter"  # scikit-learn's word for it
@@ -140,6 +144,9 @@ class SelfTraining:
         guess, audit, held_out = self._calibrate(guess)
         threshold = audit["threshold"]
         positions = self._choose(guess, threshold)
+        nothing_yet = not (self.labels.since > 0).any() and len(positions) == 0
+        if self.params.criterion == "quota" and nothing_yet:
+            self._warn_of_empty_quota(guess, threshold)
         if self.params.criterion == "k_best":
             threshold = guess.confidence[positions].min() if len(positions) else np.inf
             audit["threshold"] = float(threshold)
@@ -280,6 +287,19 @@ class SelfTraining:
             PseudoLabelWarning,
             stacklevel=2,
         )
+
+    def _warn_of_empty_quota(self, guess, threshold):
+        sure = guess.agreed & (guess.confidence > threshold)
+        if sure.any():
+            counts = np.bincount(guess.codes[sure], minlength=self.n_classes)
+            scarcest = self.trainer.classes.tolist()[np.argmin(counts / self.prior)]
+            warnings.warn(
+                f"{NAME} chose no pseudo-label in round {self.n_iter}: {sure.sum()} guesses are "
+                f"above the threshold, but {counts.min()} of them are of class {scarcest!r}, too "
+                f"few for quotas within max_divergence={self.params.max_divergence}.",
+                PseudoLabelWarning,
+                stacklevel=2,
+            )
 
     def _warn_collapse(self, entry):
         growth = entry["amplification"]
