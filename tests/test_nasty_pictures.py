@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import pyplot as plt
 from sklearn.metrics import confusion_matrix
 
 from galaxy_sklearn.inspection import (
@@ -12,11 +13,15 @@ from galaxy_sklearn.inspection import (
     EmbeddingDisplay,
     GalleryDisplay,
     MistakeGalleryDisplay,
+    PseudoLabelFlowDisplay,
+    PseudoLabelGalleryDisplay,
+    ReconstructionDisplay,
     ReliabilityDisplay,
     RocCurvesDisplay,
     TrainingCurvesDisplay,
 )
-from galaxy_sklearn.metrics import expected_calibration_error
+from galaxy_sklearn.inspection._galleries import PictureRows
+from galaxy_sklearn.metrics import classification_summary, expected_calibration_error
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (6, 8, 8, 3), dtype=np.uint8)
@@ -249,3 +254,117 @@ def test_the_picture_has_the_calibration_error_of_the_metric():
     y = np.array(["a", "b", "c"])[proba.argmax(1)]
     error = ReliabilityDisplay.from_predictions(y, proba, classes=["a", "b", "c"]).error_
     assert error == pytest.approx(expected_calibration_error(y, proba, classes=["a", "b", "c"]))
+
+
+LONG = [f"completely round smooth elliptical galaxy number {k}" for k in range(9)]
+MANY = [f"Class{k}.1" for k in range(37)]
+
+
+def flow(names, n_rounds=2, each=1_234_567):
+    """Return a history of self-training in which every round adds as many of each class."""
+    share = dict.fromkeys(names, each)
+    common = {"added": share, "outcome": "accepted", "divergence": 0.1}
+    return [
+        common
+        | {"round": k + 1, "n_pseudo_labels": (k + 1) * each * len(names)}
+        | {"pseudo_labels": dict.fromkeys(names, (k + 1) * each)}
+        | {"amplification": dict.fromkeys(names, 1.0)}
+        for k in range(n_rounds)
+    ]
+
+
+def shown_labels(axis):
+    low, high = sorted(axis.get_view_interval())
+    ticks = zip(axis.get_ticklocs(), axis.get_ticklabels())
+    return [label for place, label in ticks if low <= place <= high]
+
+
+def curves_of(names):
+    return RocCurvesDisplay({name: (np.array([0, 1]), np.array([0, 1])) for name in names})
+
+
+def accuracy_of(names):
+    return ClassAccuracyDisplay(classification_summary(names * 3, names * 3))
+
+
+@pytest.mark.parametrize("names", [LONG, LONG[:3], MANY], ids=["long", "few", "many"])
+@pytest.mark.parametrize(
+    "display",
+    [
+        lambda names: PseudoLabelFlowDisplay(flow(names)),
+        lambda names: ClassCountsDisplay(dict.fromkeys(names, 123_456)),
+        accuracy_of,
+        curves_of,
+    ],
+    ids=["flow", "counts", "accuracy", "roc"],
+)
+def test_many_and_long_names_stand_in_the_figure_and_apart(display, names):
+    drawn = display(names).plot()
+    drawn.figure_.canvas.draw()
+    frame = drawn.figure_.bbox.padded(1)
+    rows, columns = shown_labels(drawn.ax_.yaxis), shown_labels(drawn.ax_.xaxis)
+    boxes = [text.get_window_extent() for text in [*drawn.ax_.texts, *rows, *columns]]
+    boxes += [drawn.ax_.get_legend().get_window_extent()] if drawn.ax_.get_legend() else []
+    for box in boxes:
+        assert frame.x0 <= box.x0
+        assert frame.y0 <= box.y0
+        assert box.x1 <= frame.x1
+        assert box.y1 <= frame.y1
+    for labels in (rows, columns):
+        places = [text.get_window_extent() for text in labels]
+        assert not any(a.overlaps(b) for a, b in zip(places, places[1:]))
+    inner = drawn.ax_.get_window_extent().padded(1)
+    assert all(text.get_window_extent().x1 <= inner.x1 for text in drawn.ax_.texts)
+
+
+def test_rounds_that_added_nothing_have_rows_all_the_same():
+    entry = flow(["round", "spiral"], 1, each=0)[0]
+    display = PseudoLabelFlowDisplay([entry | {"outcome": "no_change"}]).plot()
+    assert display.ax_.get_ylim() == (-0.6, 1.6)
+    assert [text.get_text() for text in display.ax_.texts] == ["0", "0"]
+    with pytest.raises(ValueError, match="PseudoLabelFlowDisplay needs at least one round"):
+        PseudoLabelFlowDisplay([]).plot()
+
+
+def test_the_legend_of_rounds_stays_in_axes_that_are_given():
+    figure, axes = plt.subplots(1, 2)
+    PseudoLabelFlowDisplay(flow(["round", "spiral"])).plot(ax=axes[0])
+    figure.canvas.draw()
+    legend = axes[0].get_legend().get_window_extent()
+    assert legend.x1 <= axes[0].get_window_extent().x1
+
+
+def test_the_parts_of_a_single_epoch_differ():
+    display = TrainingCurvesDisplay({"": [{"train_loss": 2.0, "valid_loss": 3.0}]}).plot()
+    training, validation = display.axes_[0].lines
+    assert training.get_marker() != validation.get_marker()
+
+
+def test_names_of_pseudo_labels_are_wrapped():
+    X = np.zeros((4, 8, 8, 3), np.uint8)
+    labels, rounds = np.array(LONG[:2] * 2), np.ones(4, int)
+    display = PseudoLabelGalleryDisplay.from_predictions(X, labels, np.full(4, 0.9), rounds)
+    titles = [ax.get_ylabel() for ax in display.axes_[:, 0]]
+    assert all(len(line) <= 18 for title in titles for line in title.split("\n"))
+
+
+@pytest.mark.parametrize("shape", [(3000, 2000, 3), (600, 900, 1)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float64])
+def test_large_pictures_are_reduced(shape, dtype):
+    image = np.zeros(shape, dtype)
+    image[: shape[0] // 2] = 1 if dtype is not np.uint8 else 200
+    drawn = PictureRows([("", [(image, "")])]).plot().axes_[0, 0].images[0].get_array()
+    assert max(drawn.shape[:2]) == 512
+    assert drawn.shape[0] / drawn.shape[1] == pytest.approx(shape[0] / shape[1], abs=0.01)
+    assert drawn[:100].mean() > 10 * drawn[-100:].mean()
+    assert PictureRows([("", [(image[:9, :9], "")])]).plot().axes_[0, 0].images[0].get_size() == (
+        9,
+        9,
+    )
+
+
+def test_reconstructions_of_nothing_and_of_infinity():
+    X = np.full((2, 8, 8, 1), np.inf, np.float32)
+    assert ReconstructionDisplay.from_predictions(X, X).axes_.shape == (2, 2)
+    with pytest.raises(ValueError, match="ReconstructionDisplay needs at least one image"):
+        ReconstructionDisplay.from_predictions(X[:0], X[:0])

@@ -16,6 +16,10 @@ from galaxy_sklearn.inspection._fitted import (
 )
 from galaxy_sklearn.metrics._labels import known_labels
 
+_POINTS = {  # of one epoch alone
+    "training": {"marker": "o"},
+    "validation": {"marker": "s", "markersize": 10, "fillstyle": "none"},
+}
 _MANY = 40  # different numbers; more are drawn on a scale
 
 
@@ -196,9 +200,9 @@ class TrainingCurvesDisplay:
             if np.isfinite(values).any():
                 epochs = np.arange(1, len(values) + 1)
                 style = "-" if part == "training" else "--"
-                marker = "o" if len(values) == 1 else None
+                marker = {} if len(values) > 1 else _POINTS[part]
                 label = f"{name}, {part}" if name else part
-                drawn += ax.plot(epochs, values, style, color=colour, label=label, marker=marker)
+                drawn += ax.plot(epochs, values, style, color=colour, label=label, **marker)
         return drawn
 
 

@@ -88,15 +88,17 @@ def at_least_one(name, **counts):
             raise ValueError(f"{name} needs {parameter} of at least 1; got {count!r}.")
 
 
-def axes(ax, *, n_rows=0, n_columns=0, cell=0.3):
+def axes(ax, *, n_rows=0, n_columns=0, cell=0.3, names=()):
     """Return the given axes or new ones, larger where so many names have to stand at them.
 
-    Columns are `cell` inches wide.
+    Columns are `cell` inches wide; `names` stand beside the rows.
     """
     if ax is not None:
         return ax
     pyplot = import_optional("matplotlib.pyplot", extra="inspect", feature="Drawing")
-    size = max(6.4, cell * n_columns + 2), max(4.8, 0.26 * n_rows + 1.5)
+    longest = max((len(str(name)) for name in names), default=0)
+    width = max(6.4, cell * n_columns + 2) + 0.09 * max(0, longest - 20)
+    size = width, max(4.8, 0.26 * max(n_rows, len(names)) + 1.5)
     return pyplot.subplots(figsize=size, layout="constrained")[1]
 
 
@@ -138,11 +140,19 @@ def legend_of(ax, drawn, *, own, inside=6):
     place = {"loc": "upper left", "bbox_to_anchor": (1.01, 1)}
     legend = ax.legend(handles=drawn, fontsize=size, ncols=columns, **place)
     if own:
-        width = legend.get_window_extent().width / ax.figure.dpi
-        ax.figure.set_figwidth(ax.figure.get_figwidth() + width)
+        _make_room(ax.figure, legend)
+        if ax.get_aspect() != "auto":  # square axes do not give way
+            ax.set_anchor("W")
+            ax.figure.draw_without_rendering()
+            ax.figure.set_figwidth(legend.get_window_extent().x1 / ax.figure.dpi + 0.1)
     else:
         legend.set_in_layout(len(drawn) <= 40)  # more would crush the axes
     return legend
+
+
+def _make_room(figure, legend):
+    width = legend.get_window_extent().width / figure.dpi
+    figure.set_figwidth(figure.get_figwidth() + width)
 
 
 def fitted_size(ax, n_columns, n_letters):

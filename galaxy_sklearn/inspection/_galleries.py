@@ -2,6 +2,7 @@
 
 from textwrap import fill
 
+import cv2
 import numpy as np
 from sklearn.utils import check_random_state
 
@@ -19,6 +20,7 @@ from galaxy_sklearn.inspection._steps import are_images, preparation_stages
 from galaxy_sklearn.metrics._labels import known_labels
 
 _SIDE = 1.4  # inches of one small picture
+_DETAIL = 512  # pixels of its longer side that can be seen
 CAPTION = 18  # letters that fit under it
 
 
@@ -90,7 +92,7 @@ class ClassCountsDisplay:
 
     def plot(self, ax=None):
         """Draw the bars; return the display."""
-        self.ax_ = axes(ax, n_rows=len(self.counts))
+        self.ax_ = axes(ax, names=self.counts)
         self.figure_ = self.ax_.figure
         places = np.arange(len(self.counts))[::-1]
         bars = self.ax_.barh(places, list(self.counts.values()))
@@ -374,7 +376,7 @@ def _shown(image, like):
     Numbers are stretched to `contrast_limits` of the image `like`; bytes from 0 to the largest, in
     colour not at all.
     """
-    image, like = (as_picture(one) for one in (image, like))
+    image, like = (_reduced(as_picture(one)) for one in (image, like))
     whole = image.dtype == np.uint8
     low, high = (0, like.max()) if whole else contrast_limits(like)
     high = high if high > low else low + 1
@@ -384,3 +386,15 @@ def _shown(image, like):
         return {"X": np.nan_to_num((image - low) / (high - low), nan=0.5).clip(0, 1)}
     image = np.nan_to_num(image, nan=(low + high) / 2)  # what is not known is grey
     return {"X": image[..., 0], "cmap": "gray", "vmin": low, "vmax": high}
+
+
+def _reduced(image):
+    """Return an image (height, width, 1 or 3), without detail that a small picture cannot show."""
+    height, width = image.shape[:2]
+    part = _DETAIL / max(height, width)
+    if part >= 1:
+        return image
+    size = max(1, round(width * part)), max(1, round(height * part))
+    image = image if image.dtype == np.uint8 else image.astype(np.float32)
+    reduced = cv2.resize(np.ascontiguousarray(image), size, interpolation=cv2.INTER_AREA)
+    return reduced.reshape(*reduced.shape[:2], -1)

@@ -267,9 +267,9 @@ class ClassAccuracyDisplay:
 
     def plot(self, ax=None):
         """Draw the shares; return the display."""
-        self.ax_ = axes(ax, n_rows=len(self.summary) - 2)
-        self.figure_ = self.ax_.figure
         rows = self.summary.iloc[:-2]
+        self.ax_ = axes(ax, names=rows.index)
+        self.figure_ = self.ax_.figure
         some = rows["support"] > 0  # a class without galaxies has no share, and no part in a mean
         places = np.arange(len(rows))[::-1]
         errors = [rows["recall"] - rows["recall_low"], rows["recall_high"] - rows["recall"]]

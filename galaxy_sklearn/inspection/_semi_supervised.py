@@ -1,5 +1,7 @@
 """Pictures of what was learned from images without labels."""
 
+from textwrap import fill
+
 import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
@@ -7,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from galaxy_sklearn._optional import import_optional
 from galaxy_sklearn._validation import num_samples, safe_indexing
 from galaxy_sklearn.inspection._fitted import at_least_one, axes
-from galaxy_sklearn.inspection._galleries import PictureRows, read_rows, same_length
+from galaxy_sklearn.inspection._galleries import CAPTION, PictureRows, read_rows, same_length
 
 _NAMED_ROUNDS = 10  # in a legend
 
@@ -49,12 +51,15 @@ class PseudoLabelFlowDisplay:
         return cls(history).plot(ax=ax)
 
     def plot(self, ax=None):
-        """Draw the bars; return the display."""
-        self.ax_ = axes(ax)
-        self.figure_ = self.ax_.figure
+        """Draw the bars; return the display. Raises ValueError if there are no rounds."""
+        if not self.history:
+            raise ValueError("PseudoLabelFlowDisplay needs at least one round to draw.")
         names = list(self.history[0]["added"])
+        self.ax_ = axes(ax, names=names)
+        self.figure_ = self.ax_.figure
         places = np.arange(len(names))[::-1]
         ends = np.zeros(len(names))
+        ticker = import_optional("matplotlib.ticker", extra="inspect", feature="Drawing")
         colours = self._colours()
         for entry, colour in zip(self.history, colours):
             self._draw_round(entry, colour, places, ends)
@@ -64,11 +69,14 @@ class PseudoLabelFlowDisplay:
                 text, (end, place), (3, 0), textcoords="offset points", va="center", fontsize=8
             )
         self.ax_.set_yticks(places, [str(name) for name in names])
-        self.ax_.set_xlim(0, 1.25 * max(ends.max(), 1))
+        self.ax_.set(xlim=(0, 1.4 * max(ends.max(), 1)), ylim=(-0.6, len(names) - 0.4))
+        self.ax_.xaxis.set_major_locator(ticker.MaxNLocator(5, integer=True))
+        self.ax_.xaxis.set_major_formatter("{x:,.0f}")
         self.ax_.set(xlabel="pseudo-labels")
         self.ax_.set_title(self._title(), fontsize="medium")
         if self.ax_.get_legend_handles_labels()[0]:
-            self.ax_.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
+            beside = {"loc": "upper left", "bbox_to_anchor": (1, 1)} if ax is None else {}
+            self.ax_.legend(fontsize="small", **beside)
         return self
 
     def _draw_round(self, entry, colour, places, starts):
@@ -209,7 +217,7 @@ class PseudoLabelGalleryDisplay(PictureRows):
             steps = np.linspace(0, len(members) - 1, min(n_per_class, len(members)))
             chosen = members[steps.round().astype(int)]
             captions = [f"{confidence[k]:.1%}\nround {rounds[k]}" for k in chosen]
-            title = f"{name}\n({len(members):,} labels)"
+            title = f"{fill(str(name), CAPTION)}\n({len(members):,} labels)"
             rows.append((title, list(zip(read_rows(X_unlabeled, chosen), captions))))
         if not rows:
             raise ValueError("PseudoLabelGalleryDisplay found no pseudo-label to draw.")
@@ -300,8 +308,11 @@ class ReconstructionDisplay(PictureRows):
         Raises
         ------
         ValueError
-            If the lengths or sizes differ, or there are neither reconstructions nor errors.
+            If there are no images, the lengths or sizes differ, or there are neither
+            reconstructions nor errors.
         """
+        if num_samples(images) == 0:
+            raise ValueError("ReconstructionDisplay needs at least one image to draw.")
         images = read_rows(images, slice(None))
         rows = [("image", images)]
         if reconstructions is not None:
@@ -309,7 +320,8 @@ class ReconstructionDisplay(PictureRows):
         elif errors is None:
             raise ValueError("ReconstructionDisplay needs reconstructions or errors; got neither.")
         if errors is None:
-            difference = rows[1][1].astype(float) - images
+            with np.errstate(invalid="ignore"):  # infinity less infinity
+                difference = rows[1][1].astype(float) - images
             errors = np.sqrt((difference**2).mean(axis=tuple(range(1, images.ndim))))
         same_length(images, errors=errors)
         captions = [f"error {error:.3g}" for error in errors]
