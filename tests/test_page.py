@@ -124,6 +124,26 @@ def test_files_that_are_no_galaxies_are_named_and_the_rest_goes_on(shown, model,
     assert app.selectbox[0].options == ["good.png"]
 
 
+def test_files_without_a_class_are_named_by_reason(shown, model, galaxies):
+    bad = [(f"bad{k}.png", b"no picture", "image/png") for k in range(12)]
+    small = ("small.png", png(np.zeros((9, 9, 3), np.uint8)), "image/png")
+    app = shown(model, *bad, small, ("good.png", png(galaxies[0][0]), "image/png"))
+    first, second = (error.value for error in app.error)
+    assert first.startswith("bad0.png, bad1.png, ")
+    assert " bad9.png and 2 more: it is not a JPEG" in first
+    assert second.startswith("small.png: ")
+
+
+def test_of_many_reasons_some_are_told(monkeypatch):
+    said = []
+    monkeypatch.setattr(page.st, "error", said.append)
+    found = [page.Problem(f"reason {k // 2}") for k in range(22)]
+    page.show_problems([f"{k}.png" for k in range(22)], found)
+    assert len(said) == 9
+    assert said[7] == "14.png, 15.png: reason 7"
+    assert said[8] == "6 more files have no class, for other reasons each."
+
+
 def test_two_images_of_one_name_are_two_galaxies(shown, model, galaxies):
     uploads = [("same.png", png(galaxies[0][k]), "image/png") for k in range(2)]
     table = shown(model, *uploads).dataframe[0].value

@@ -18,6 +18,7 @@ from galaxy_sklearn.images._decode import IMAGE_SUFFIXES
 from galaxy_sklearn.inspection import GalleryDisplay, GradCamDisplay
 
 _AT_ONCE = 128  # images between two signs of life
+_REASONS, _NAMED = 8, 10  # that are told why files have no class, and files named with each
 _KINDS = sorted({suffix.rpartition(".")[2] for suffix in IMAGE_SUFFIXES})
 
 
@@ -120,6 +121,20 @@ def show_one(model, files, shares):
     import_optional("matplotlib.pyplot", extra="inspect", feature="Drawing").close(display.figure_)
 
 
+def show_problems(names, found):
+    """Name the files that have no class, those of one reason together."""
+    reasons = {}
+    for name, one in zip(names, found):
+        if isinstance(one, Problem):
+            reasons.setdefault(one.reason, []).append(name)
+    for reason, files in list(reasons.items())[:_REASONS]:
+        more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
+        st.error(f"{', '.join(map(plain, files[:_NAMED]))}{more}: {plain(reason)}")
+    others = sum(map(len, list(reasons.values())[_REASONS:]))
+    if others:
+        st.error(f"{others} more files have no class, for other reasons each.")
+
+
 def main(path, device, threshold):
     """Draw the page."""
     st.set_page_config("galaxy-sklearn", page_icon="\N{MILKY WAY}", layout="wide")
@@ -141,9 +156,7 @@ def main(path, device, threshold):
     table = as_table(names, found, model.classes_, threshold)
     to_review = int(table["needs_review"].sum())
     st.write(f"{len(table)} images, {to_review} to review")
-    for name, one in zip(names, found):
-        if isinstance(one, Problem):
-            st.error(f"{plain(name)}: {plain(one.reason)}")
+    show_problems(names, found)
     show_table(table)
     good = [k for k, one in enumerate(found) if not isinstance(one, Problem)]
     if good:

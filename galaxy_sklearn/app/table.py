@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from contextlib import contextmanager
+from tempfile import TemporaryFile
 
 import pandas as pd
 
@@ -39,10 +40,20 @@ def check_output(output):
 
 
 def check_no_folder(output):
-    """Make the folder of `output`; raise ValueError if `output` is a folder itself."""
+    """Make the folder of `output`; raise ValueError if no file of that name can be written."""
     if output.is_dir():
         raise ValueError(f"the output {str(output)!r} is a folder; give the name of a file.")
-    output.parent.mkdir(parents=True, exist_ok=True)
+    for parent in output.parents:
+        if parent.exists() and not parent.is_dir():
+            raise ValueError(f"the output {str(output)!r} has no folder: {str(parent)!r} is none.")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=output.parent):
+            pass
+    except OSError as error:
+        raise ValueError(
+            f"the output {str(output)!r} cannot be written: {error.strerror}."
+        ) from error
 
 
 def check_no_input(output, inputs):

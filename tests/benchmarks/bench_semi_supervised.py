@@ -54,8 +54,9 @@ class Entrants:
         Those of what goes before.
     side : int, default=64
         Side in pixels of what the network sees.
-    adjustment : float, default=0.8
-        Adjustment of the loss to equal recalls, for what begins with attributes.
+    adjustment : float or None, default=None
+        Adjustment of the loss to equal recalls; None is 0.8 for what begins with attributes, else
+        the classifier's own.
     steps_survey : int or None, default=None
         Those of the training on Galaxy Zoo 2 that goes before what goes before, for `surveys`.
     compiled : bool, default=False
@@ -78,7 +79,7 @@ class Entrants:
         steps_before=None,
         side=64,
         *,
-        adjustment=0.8,
+        adjustment=None,
         steps_survey=None,
         compiled=False,
     ):
@@ -93,6 +94,8 @@ class Entrants:
 
     def classifier(self, seed, tta=TTA, **params):
         """Return an unfitted default classifier."""
+        if self.adjustment is not None:
+            params["adjustment"] = self.adjustment
         return GalaxyClassifier(
             network_params=self.network_params,
             max_steps=self.steps,
@@ -195,7 +198,7 @@ class Entrants:
 
     def begun_with(self, source, seed):
         """Return an unfitted classifier that begins with what `source` learned."""
-        return self.classifier(seed, pretrained=source, adjustment=self.adjustment)
+        return self.classifier(seed, pretrained=source, adjustment=0.8)
 
     def mean_begun_with(self, source, seed):
         """Return the unfitted mean of three of them."""
@@ -405,7 +408,7 @@ def main():
     parser.add_argument("--steps-survey", type=int, default=None, help="of surveys, before that")
     parser.add_argument("--compile", action="store_true", help="compile the networks")
     parser.add_argument(
-        "--adjustment", type=float, default=0.8, help="of what begins with attributes"
+        "--adjustment", type=float, default=None, help="of the default; its own, or 0.8, else"
     )
     parser.add_argument("--side", type=int, default=64, help="of EFIGI's images in the network")
     parser.add_argument("--only", nargs="+", default=["supervised", "fixmatch", "self_training"])
