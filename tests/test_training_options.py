@@ -444,7 +444,7 @@ def test_pixels_stay_as_they_are_without_standardisation(shapes):
             return images
 
     model = small(standardize=None, augmentation=Watch(), max_epochs=1).fit(X, y)
-    seen = torch.cat(seen).sum((1, 2, 3)).sort().values
+    seen = torch.cat(seen)[: len(X)].sum((1, 2, 3)).sort().values  # in the one epoch
     expected = torch.from_numpy(X / 255).sum((1, 2, 3)).float().sort().values
     torch.testing.assert_close(seen, expected)
     assert np.isfinite(model.predict_proba(X)).all()

@@ -61,6 +61,9 @@ class AdversarialNet(UnlabelledNet):
         super().start_epoch(epoch, seed)
         self.totals = {}
 
+    def settle(self, dataset):
+        """Leave batch normalisation as it is: the generator has no images to take it from."""
+
     def learn_from(self, batch, **fit_params):
         """Let both players take a step; return the loss of the generator and its logits."""
         for self.player in _PLAYERS:

@@ -72,6 +72,9 @@ class ConsistencyNet(TrainingNet):
         self.ahead = None
         return self
 
+    def settle(self, dataset):
+        """Leave batch normalisation as it is: the labelled images alone are few."""
+
     def start_epoch(self, epoch, seed):
         """Freeze what rests in an epoch, and restart all its randomness from `seed`."""
         super().start_epoch(epoch, seed)

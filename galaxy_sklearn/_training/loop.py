@@ -104,6 +104,8 @@ class EpochLoop:
                 )
             self.net.averaged = None
             self.net.module_.load_state_dict(self.best.weights)
+        with self.net.averaged_weights():
+            self.net.settle(self.dataset)
         self.net.finish()
         return epoch
 
@@ -135,6 +137,7 @@ class EpochLoop:
         if self.validate is None:
             return False
         with self.net.averaged_weights():
+            self.net.settle(self.dataset)
             scores = self.validate(self.net)
             for name, value in scores.items():
                 self.net.history.record(name, float(value))

@@ -11,7 +11,10 @@ from galaxy_sklearn._training.data import ShuffledBatches, to_tensor
 from galaxy_sklearn._training.device import fit_for, memory_format
 from galaxy_sklearn._training.schedules import rate_factor
 from galaxy_sklearn._training.stages import Freezer
+from galaxy_sklearn._training.statistics import relearn_statistics
 
+_FEW_STEPS = 300  # after which averages of batch normalisation lag behind the weights
+_SETTLING_BATCHES = 8  # that they are taken from then
 PARTIAL_FIT_RATE = 0.1  # of the highest learning rate: a fresh optimiser at full rate would forget
 
 
@@ -246,6 +249,34 @@ class TrainingNet(NeuralNet):
             yield
         finally:
             self.averaged.swap(self.module_)
+
+    @torch.no_grad()
+    def settle(self, dataset):
+        """Let batch normalisation, after few steps, take its averages at the weights as they are.
+
+        Weights move fast then, and running averages are of the features of earlier ones.
+        """
+        if not 0 < self.step_count < _FEW_STEPS:
+            return
+        n_batches = min(_SETTLING_BATCHES, self.step_count)
+        batches = ShuffledBatches(dataset, self.batch_size, self.seed, self.owner, n_batches)
+        generator = torch.Generator(self.device).manual_seed(self.seed)
+        relearn_statistics(
+            self.module_.network,
+            self._forward_once,
+            (self._view_of(images, generator) for images, _ in batches),
+            resting=self.freezer.resting,
+        )
+
+    def _view_of(self, images, generator):
+        images = fit_for(self.device, images).to(self.device, non_blocking=True)
+        images = self.module_.standardise(images, self.layout)
+        views = self.module_.random_view(images, self.augmentation, generator)
+        return views.contiguous(memory_format=self.layout)
+
+    def _forward_once(self, views):
+        with self.autocast():
+            return self.module_.network(views)
 
     def finish(self):
         """Keep the averaged weights and drop all that only training needs."""
