@@ -137,7 +137,7 @@ def test_files_without_a_class_are_named_by_reason(shown, model, galaxies):
 def test_of_many_reasons_some_are_told(monkeypatch):
     said = []
     monkeypatch.setattr(page.st, "error", said.append)
-    found = [page.Problem(f"reason {k // 2}") for k in range(22)]
+    found = [page.Problem(f"reason {k // 2}", readable=False) for k in range(22)]
     page.show_problems([f"{k}.png" for k in range(22)], found)
     assert len(said) == 9
     assert said[7] == "14.png, 15.png: reason 7"

@@ -158,7 +158,11 @@ def test_callbacks_of_skorch_see_which_epoch_is_best(tmp_path):
     ("params", "error", "message"),
     [
         ({"callbacks": ["x"]}, TypeError, "takes skorch callbacks; got 'x'"),
-        ({"optimizer_params": {"momentun": 0.1}}, ValueError, "no parameter 'momentun'; it takes"),
+        (
+            {"optimizer_params": {"momentun": 0.1}},
+            ValueError,
+            "no parameter 'momentun', which optimizer",
+        ),
         ({"optimizer_params": {"lr": 0.1}}, ValueError, "its rate is learning_rate"),
     ],
 )
