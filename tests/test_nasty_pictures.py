@@ -35,9 +35,8 @@ MISSING = [
 
 @pytest.fixture(autouse=True)
 def _close():
-    pyplot = pytest.importorskip("matplotlib.pyplot")
     yield
-    pyplot.close("all")
+    plt.close("all")
 
 
 @pytest.mark.parametrize("y", MISSING, ids=["categories", "None", "NaN"])
@@ -139,8 +138,7 @@ GALAXY10 = [
 @pytest.mark.parametrize("own", [True, False])
 @pytest.mark.parametrize("count", [7, 12_751, 243_434])
 def test_counts_fit_their_cells(count, own):
-    pyplot = pytest.importorskip("matplotlib.pyplot")
-    ax = None if own else pyplot.subplots(figsize=(5, 4), layout="constrained")[1]
+    ax = None if own else plt.subplots(figsize=(5, 4), layout="constrained")[1]
     display = ConfusionMatrixDisplay(np.full((10, 10), count), GALAXY10).plot(ax=ax)
     display.figure_.draw_without_rendering()
     cell = display.ax_.get_window_extent().width / 10

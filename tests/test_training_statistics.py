@@ -94,6 +94,14 @@ def test_frozen_averages_stay(shapes):
             torch.testing.assert_close(old[name], new[name])
 
 
+def test_a_finished_fit_is_taken_up_with_frozen_averages(shapes, tmp_path):
+    X, y = shapes
+    first = FrozenEstimator(network().fit(X, y))
+    model = network(pretrained=first, freeze="backbone", max_steps=3, checkpoint_dir=tmp_path)
+    expected = model.fit(X, y).predict_proba(X)
+    np.testing.assert_array_equal(model.fit(X, y).predict_proba(X), expected)
+
+
 def test_errors_of_a_short_autoencoder_are_those_it_learned_with(shapes):
     model = AutoencoderPretrainer(max_steps=12, random_state=0).fit(shapes[0])
     assert -model.score(shapes[0]) < 2 * model.loss_curve_[-1]

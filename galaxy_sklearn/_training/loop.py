@@ -104,8 +104,9 @@ class EpochLoop:
                 )
             self.net.averaged = None
             self.net.module_.load_state_dict(self.best.weights)
-        with self.net.averaged_weights():
-            self.net.settle(self.dataset)
+        else:
+            with self.net.averaged_weights():
+                self.net.settle(self.dataset)
         self.net.finish()
         return epoch
 
@@ -185,6 +186,7 @@ class EpochLoop:
             net.criterion_.load_state_dict(state["criterion"])
         net.optimizer_.load_state_dict(state["optimizer"])
         net.step_count = state["step_count"]
+        net.freezer.start_epoch(state["epoch"] - 1)
         for row in state["history"]:
             net.history.new_epoch()
             net.history.record("epoch", row["epoch"])

@@ -13,8 +13,8 @@ from galaxy_sklearn._training.schedules import rate_factor
 from galaxy_sklearn._training.stages import Freezer
 from galaxy_sklearn._training.statistics import relearn_statistics
 
-_FEW_STEPS = 300  # after which averages of batch normalisation lag behind the weights
-_SETTLING_BATCHES = 8  # that they are taken from then
+_FEW_STEPS = 300  # in which running averages of batch normalisation lag behind the weights
+_SETTLING_BATCHES = 8  # that the averages are taken from then
 PARTIAL_FIT_RATE = 0.1  # of the highest learning rate: a fresh optimiser at full rate would forget
 
 
@@ -201,17 +201,22 @@ class TrainingNet(NeuralNet):
             fit_for(self.device, part).to(self.device, non_blocking=True)
             for part in (batch[0], *batch[1])
         )
-        with torch.no_grad():
-            images = self.module_.standardise(images, self.layout)
+        images = self.standardised(images)
         loss, outputs = self.compute_loss(images, targets, weights)
         loss.backward()
         return {"loss": loss.detach(), "y_pred": outputs.detach()}
 
-    def random_views(self, images):
+    @torch.no_grad()
+    def standardised(self, images):
+        """Return a raw batch on the device as the augmentation takes it."""
+        return self.module_.standardise(images, self.layout)
+
+    @torch.no_grad()
+    def random_views(self, images, generator=None):
         """Return one random view of each standardised image."""
-        with torch.no_grad():
-            views = self.module_.random_view(images, self.augmentation, self.generator)
-            return views.contiguous(memory_format=self.layout)
+        generator = self.generator if generator is None else generator
+        views = self.module_.random_view(images, self.augmentation, generator)
+        return views.contiguous(memory_format=self.layout)
 
     def compute_loss(self, images, targets, weights):
         """Return the loss of a standardised batch, and the network's outputs."""
@@ -261,22 +266,14 @@ class TrainingNet(NeuralNet):
         n_batches = min(_SETTLING_BATCHES, self.step_count)
         batches = ShuffledBatches(dataset, self.batch_size, self.seed, self.owner, n_batches)
         generator = torch.Generator(self.device).manual_seed(self.seed)
-        relearn_statistics(
-            self.module_.network,
-            self._forward_once,
-            (self._view_of(images, generator) for images, _ in batches),
-            resting=self.freezer.resting,
-        )
 
-    def _view_of(self, images, generator):
-        images = fit_for(self.device, images).to(self.device, non_blocking=True)
-        images = self.module_.standardise(images, self.layout)
-        views = self.module_.random_view(images, self.augmentation, generator)
-        return views.contiguous(memory_format=self.layout)
+        def forward(batch):
+            images = fit_for(self.device, batch[0]).to(self.device, non_blocking=True)
+            views = self.random_views(self.standardised(images), generator)
+            with self.autocast():
+                self.module_.network(views)
 
-    def _forward_once(self, views):
-        with self.autocast():
-            return self.module_.network(views)
+        relearn_statistics(self.module_.network, forward, batches, resting=self.freezer.resting)
 
     def finish(self):
         """Keep the averaged weights and drop all that only training needs."""

@@ -12,7 +12,7 @@ def relearn_statistics(network, forward, batches, *, resting=()):
         Its averages are replaced; it is in evaluation mode afterwards.
     forward : callable
         Runs the network on a batch.
-    batches : iterable of Tensor
+    batches : iterable
         What it is run on.
     resting : collection of nn.Module
         Batch normalisations that keep theirs.

@@ -140,7 +140,8 @@ def legend_of(ax, drawn, *, own, inside=6):
     place = {"loc": "upper left", "bbox_to_anchor": (1.01, 1)}
     legend = ax.legend(handles=drawn, fontsize=size, ncols=columns, **place)
     if own:
-        _make_room(ax.figure, legend)
+        width = legend.get_window_extent().width / ax.figure.dpi
+        ax.figure.set_figwidth(ax.figure.get_figwidth() + width)
         if ax.get_aspect() != "auto":  # square axes do not give way
             ax.set_anchor("W")
             ax.figure.draw_without_rendering()
@@ -148,11 +149,6 @@ def legend_of(ax, drawn, *, own, inside=6):
     else:
         legend.set_in_layout(len(drawn) <= 40)  # more would crush the axes
     return legend
-
-
-def _make_room(figure, legend):
-    width = legend.get_window_extent().width / figure.dpi
-    figure.set_figwidth(figure.get_figwidth() + width)
 
 
 def fitted_size(ax, n_columns, n_letters):

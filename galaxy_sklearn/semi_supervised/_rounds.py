@@ -292,11 +292,12 @@ class SelfTraining:
         sure = guess.agreed & (guess.confidence > threshold)
         if sure.any():
             counts = np.bincount(guess.codes[sure], minlength=self.n_classes)
-            scarcest = self.trainer.classes.tolist()[np.argmin(counts / self.prior)]
+            scarcest = np.argmin(counts / self.prior)
             warnings.warn(
                 f"{NAME} chose no pseudo-label in round {self.n_iter}: {sure.sum()} guesses are "
-                f"above the threshold, but {counts.min()} of them are of class {scarcest!r}, too "
-                f"few for quotas within max_divergence={self.params.max_divergence}.",
+                f"above the threshold, but {counts[scarcest]} of them are of class "
+                f"{self.trainer.classes.tolist()[scarcest]!r}, too few for quotas within "
+                f"max_divergence={self.params.max_divergence}.",
                 PseudoLabelWarning,
                 stacklevel=2,
             )
