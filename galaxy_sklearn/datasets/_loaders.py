@@ -1,5 +1,7 @@
 """The user's own images: a folder a class, or a table of files and labels."""
 
+import os
+import re
 import warnings
 import zipfile
 import zlib
@@ -16,6 +18,13 @@ from galaxy_sklearn.images._sources import split_row_path
 
 _EXACT = 2**53  # whole numbers from here on are not all floats
 _NAMED = 5  # rows that a message names
+_UNREAD_SUFFIXES = (
+    *(".bmp", ".gif", ".heic", ".heif", ".avif", ".jp2", ".j2k", ".jxl"),
+    *(".pbm", ".pgm", ".ppm", ".pnm", ".psd", ".svg", ".tga", ".xcf"),
+)
+_NUMBER = r"[+-]?((0|[1-9]\d{0,14})(\.\d*)?|\.\d+)([eE][+-]?\d+)?"
+_TRUTHS = {"True": True, "TRUE": True, "true": True, "False": False, "FALSE": False, "false": False}
+_TABBED = re.compile(r"\.(tsv|tab)(\.(gz|bz2|xz|zip|zst))?$", re.IGNORECASE)
 
 
 def is_image_file(path):
@@ -49,7 +58,8 @@ def load_image_folder(folder, *, return_X_y=False, as_frame=False):
     ----------
     folder : path-like
         Its sub-folders are the classes; images may lie deeper inside them. Hidden files and
-        folders, and Apple's ``__MACOSX``, are passed over.
+        folders, and Apple's ``__MACOSX``, are passed over; so are, with a warning, pictures of a
+        type that is not read (BMP, GIF, ...) and sub-folders without any image.
     return_X_y : bool, default=False
         Return ``(data, target)`` instead of a Bunch.
     as_frame : bool, default=False
@@ -70,18 +80,14 @@ def load_image_folder(folder, *, return_X_y=False, as_frame=False):
     root = Path(folder)
     if not root.is_dir():
         raise ValueError(f"load_image_folder: there is no folder {str(root)!r}.")
-    found = [
-        (str(path), directory.name)
-        for directory in sorted(root.iterdir())
-        if directory.is_dir() and not is_hidden(directory.relative_to(root))
-        for path in sorted(directory.rglob("*"))
-        if is_image_file(path) and path.is_file() and not is_hidden(path.relative_to(root))
-    ]
+    found, unread, empty = _list_classes(root)
     if not found:
         raise ValueError(
             f"load_image_folder: no sub-folder of {str(root)!r} holds an image "
             f"({', '.join(IMAGE_SUFFIXES)})."
         )
+    _warn_of_passed_over(unread, "pictures of a type that is not read")
+    _warn_of_passed_over(empty, "class folders without any image")
     data, target = (np.asarray(column) for column in zip(*found))
     n_classes = len(set(target))
     return _as_bunch(
@@ -92,6 +98,41 @@ def load_image_folder(folder, *, return_X_y=False, as_frame=False):
         as_frame=as_frame,
         description=f"{len(data)} images in {n_classes} classes below {root}.",
     )
+
+
+def _list_classes(root):
+    """Return (file, class) of each image, pictures of types that are not read, and empty folders.
+
+    The last two are paths from the root.
+    """
+    found, unread, empty = [], [], []
+    for directory in sorted(root.iterdir()):
+        if not directory.is_dir() or is_hidden(directory.relative_to(root)):
+            continue
+        paths = [
+            path
+            for path in sorted(directory.rglob("*"))
+            if path.is_file() and not is_hidden(path.relative_to(root))
+        ]
+        images = [path for path in paths if is_image_file(path)]
+        found += [(str(path), directory.name) for path in images]
+        unread += [path.relative_to(root) for path in paths if _is_unread(path)]
+        if not images:
+            empty.append(directory.relative_to(root))
+    return found, unread, empty
+
+
+def _is_unread(path):
+    return path.name.lower().endswith(_UNREAD_SUFFIXES)
+
+
+def _warn_of_passed_over(paths, what):
+    if paths:
+        warnings.warn(
+            f"load_image_folder passes over {len(paths)} {what}, such as {str(paths[0])!r}.",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def is_hidden(path):
@@ -117,10 +158,28 @@ def _as_bunch(data, target, frame, *, return_X_y, as_frame, description):
     )
 
 
-def _read_table(table, text_column):
-    """Return a DataFrame; names of files and identifiers stay as they are written."""
+def _as_frame(table):
+    """Return a table of any library as pandas', or None of a path. Raises TypeError of all else."""
+    if isinstance(table, str | os.PathLike):
+        return None
     if isinstance(table, pd.DataFrame):
         return table.reset_index(drop=True)
+    if hasattr(table, "colnames"):
+        return _without_vectors(table)
+    columns = getattr(table, "columns", None)
+    if isinstance(columns, list) and all(isinstance(name, str) for name in columns):  # polars
+        return pd.DataFrame({name: np.asarray(table[name]) for name in columns})
+    raise TypeError(
+        f"load_catalog takes the path of a table, or a table of pandas, polars or astropy; got a "
+        f"{type(table).__name__}: pandas.DataFrame(...) may make one of it."
+    )
+
+
+def _read_table(table, text_column, label_column):
+    """Return a DataFrame; names of files and identifiers stay as they are written."""
+    frame = _as_frame(table)
+    if frame is not None:
+        return frame
     path = Path(table)
     if not path.is_file():
         raise ValueError(f"load_catalog: there is no file {str(path)!r}.")
@@ -129,7 +188,7 @@ def _read_table(table, text_column):
             return _read_fits_table(path)
         if path.suffix.lower() in (".parquet", ".pq"):
             return pd.read_parquet(path)
-        return pd.read_csv(path, dtype={text_column: str}, low_memory=False)
+        return _read_csv(path, text_column, label_column)
     except MissingDependencyError:
         raise
     except ImportError as error:
@@ -141,23 +200,63 @@ def _read_table(table, text_column):
         raise ValueError(f"load_catalog cannot read {str(path)!r} as a table: {error}") from error
 
 
+def _read_csv(path, text_column, label_column):
+    texts = {name: str for name in (text_column, label_column) if name is not None}
+    separator = "\t" if _TABBED.search(path.name) else ","
+    frame = pd.read_csv(path, sep=separator, dtype=texts, low_memory=False)
+    if label_column != text_column and label_column in frame:
+        frame[label_column] = _as_written(frame[label_column])
+    return frame
+
+
+def _as_written(labels):
+    """Return a column of texts as numbers, or as truths, if all texts are how these are written.
+
+    Those that begin with needless zeros, or have more digits than floats keep, are names.
+    """
+    labels = _stripped(labels)
+    known = labels.dropna()
+    if known.empty:
+        return labels
+    if known.str.fullmatch(_NUMBER).all():
+        return pd.to_numeric(labels)
+    return labels.map(_TRUTHS) if known.isin(list(_TRUTHS)).all() else labels
+
+
 def _read_fits_table(path):
     """Return the first table of a FITS file without its columns of vectors."""
     astropy = import_optional("astropy.table", extra="io", feature="Reading FITS tables")
-    table = astropy.Table.read(path, format="fits")
+    return _without_vectors(astropy.Table.read(path, format="fits"))
+
+
+def _without_vectors(table):
+    """Return a table of astropy as pandas', without its columns of vectors."""
+    table = table[[name for name in table.colnames if table[name].ndim == 1]]
     table.convert_bytestring_to_unicode()
-    return table[[name for name in table.colnames if table[name].ndim == 1]].to_pandas()
+    return table.to_pandas()
 
 
 def _column(frame, name, role):
     if name not in frame:
         raise ValueError(
             f"load_catalog: the table has no column {name!r} for the {role}; it has "
-            f"{', '.join(map(str, frame.columns[:20]))}."
+            f"{', '.join(map(str, frame.columns[:20]))}.{_hint_at_separator(frame)}"
         )
     if frame[name].ndim == 2:
         raise ValueError(f"load_catalog: the table has more than one column {name!r}.")
     return frame[name]
+
+
+def _hint_at_separator(frame):
+    """Return a sentence on a table whose only column's name looks like several; else no text."""
+    name = str(frame.columns[0]) if len(frame.columns) == 1 else ""
+    separator = next((one for one in "\t;|" if one in name), None)
+    if separator is None:
+        return ""
+    return (
+        f" Its columns look separated by {separator!r}: give "
+        f"pandas.read_csv(path, sep={separator!r}), the table itself."
+    )
 
 
 def _exact_below(column):
@@ -240,9 +339,10 @@ def load_catalog(
 
     Parameters
     ----------
-    table : path-like or DataFrame
-        CSV (also compressed), Parquet or FITS file, or the table itself. Of a FITS file the first
-        table is taken, without columns of vectors.
+    table : path-like, or table of pandas, polars or astropy
+        CSV (also compressed), Parquet or FITS file, or the table itself. Files that end in
+        ``.tsv`` or ``.tab`` are separated by tabs. Of a FITS file the first table is taken.
+        Columns of vectors are left out of FITS files and astropy's tables.
     image_dir : path-like, default=None
         Folder that file names start from; None is the current one.
     file_column : str, default=None
@@ -252,6 +352,7 @@ def load_catalog(
         written in the table, and `extension`.
     label_column : str, default=None
         Column of labels; None has no target. Spaces around a text are no part of the label.
+        Labels of a CSV file become numbers only if all are written as such: 01 stays a text.
     extension : str, default=".jpg"
         Ending of the files under `id_column`.
     on_missing : {"raise", "drop", "keep"}, default="raise"
@@ -276,6 +377,8 @@ def load_catalog(
 
     Raises
     ------
+    TypeError
+        If `table` is neither a path nor a table.
     ValueError
         If the table can't be read or a column is missing, not one of `file_column` and
         `id_column` is given, a name is empty, no row is left, labels are of kinds that have no
@@ -290,7 +393,7 @@ def load_catalog(
             raise ValueError(f"load_catalog: {name} must be one of {known}. Got {value!r}.")
     if (file_column is None) == (id_column is None):
         raise ValueError("load_catalog needs either file_column or id_column.")
-    whole = _read_table(table, file_column or id_column)
+    whole = _read_table(table, file_column or id_column, label_column)
     if label_column is not None:
         labels = _stripped(_column(whole, label_column, "labels"))
         whole = whole.copy(deep=False)

@@ -6,7 +6,9 @@ from galaxy_sklearn.galaxy_zoo._load import as_tree
 from galaxy_sklearn.galaxy_zoo._votes import (
     TOLERANCE,
     checked_values,
+    index_of,
     like,
+    numbers_by_name,
     question_weights,
     require_kind,
     sum_by_question,
@@ -99,7 +101,8 @@ def convert_votes(votes, *, tree, source, target, n_votes=None, tolerance=TOLERA
     n_votes : array-like, default=None
         Needed to turn fractions into counts: volunteers, as a number or (n_samples,), each of
         whom follows one path to its end; or votes on each question, (n_samples, n_questions), as
-        from `question_votes`.
+        from `question_votes`. The columns of a DataFrame are read by the questions' names, and
+        its rows, as those of a Series, by their labels where `votes` is a DataFrame too.
     tolerance : float, default=0.005
         By how much a sum of fractions may miss what it should be.
 
@@ -115,7 +118,7 @@ def convert_votes(votes, *, tree, source, target, n_votes=None, tolerance=TOLERA
     ------
     ValueError
         If the votes have a fault, as in `check_votes`; if a kind is unknown; if `n_votes` is
-        missing, of another shape, negative or infinite.
+        missing, of another shape, negative or infinite, or has other columns or row labels.
 
     Notes
     -----
@@ -143,6 +146,8 @@ def convert_votes(votes, *, tree, source, target, n_votes=None, tolerance=TOLERA
     require_kind("source", source)
     require_kind("target", target)
     values = checked_values(tree, votes, source, tolerance)
+    if n_votes is not None:
+        n_votes = numbers_by_name(tree, n_votes, index_of(votes))
     return like(votes, convert_array(tree, values, source, target, n_votes), tree.answers)
 
 

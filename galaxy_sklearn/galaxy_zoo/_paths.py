@@ -17,18 +17,30 @@ def chosen_answers(tree, conditional):
 
     An ndarray of int, (n_samples, n_questions).
     """
+    return _walk(tree, conditional)[0]
+
+
+def _walk(tree, conditional):
+    """Return the chosen answers, and whether the path comes to each question."""
     chosen = np.full((len(conditional), len(tree.questions)), -1)
     asked = np.zeros(chosen.shape, dtype=bool)
     asked[:, 0] = True
     for question in tree.order:
         part = tree.question_slices[question]
-        known = np.nan_to_num(conditional[:, part], nan=-1.0)
-        rows = np.flatnonzero(asked[:, question] & (known.max(axis=1) >= 0))
-        best = known[rows].argmax(axis=1)
+        rows = np.flatnonzero(asked[:, question] & _is_decided(conditional[:, part]))
+        best = np.nan_to_num(conditional[rows, part], nan=-1.0).argmax(axis=1)
         chosen[rows, question] = best
         nexts = tree.next_question[part.start + best]
         asked[rows[nexts >= 0], nexts[nexts >= 0]] = True
-    return chosen
+    return chosen, asked
+
+
+def _is_decided(shares):
+    """Tell in which rows no answer that is not known can have more votes than the known ones."""
+    unknown = np.isnan(shares)
+    known = np.where(unknown, 0.0, shares)
+    largest, left = known.max(axis=1), 1 - known.sum(axis=1)
+    return ~unknown.any(axis=1) | (~unknown.all(axis=1) & (largest > left))
 
 
 def most_likely_path(votes, *, tree, kind="path", tolerance=TOLERANCE):
@@ -50,7 +62,8 @@ def most_likely_path(votes, *, tree, kind="path", tolerance=TOLERANCE):
     DataFrame of categories of shape (n_samples, n_questions)
         The name of the answer at each question on the path, missing off it; columns in the order
         in which the questions are asked. Of two answers with the same votes, the first. A path
-        ends early where the votes on the next question are not known.
+        ends early where the votes on the next question are not known, or so many of them are not
+        that another answer could have the most.
 
     Raises
     ------
@@ -118,6 +131,6 @@ def to_hubble_stage(votes, *, tree, kind="path", tolerance=TOLERANCE):
     stage = np.full(len(values), _STAGE_AT_0)
     for answer, slope in _STAGE.items():
         stage += slope * conditional[:, tree.answer_index(answer)]
-    on_path = chosen_answers(tree, conditional)[:, tree.question_index("bulge-size")] >= 0
-    stage = np.where(on_path, stage, np.nan)
+    _, asked = _walk(tree, conditional)
+    stage = np.where(asked[:, tree.question_index("bulge-size")], stage, np.nan)
     return pd.Series(stage, index=index_of(votes)) if hasattr(votes, "columns") else stage

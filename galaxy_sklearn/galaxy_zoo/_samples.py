@@ -14,6 +14,7 @@ from galaxy_sklearn.galaxy_zoo._votes import (
     TOLERANCE,
     checked_values,
     index_of,
+    numbers_by_name,
     sum_by_question,
 )
 
@@ -167,13 +168,15 @@ def sample_masks(
         If the scheme is neither a name nor a dict, or the cuts of a class are no list of str.
     ValueError
         If there is no such scheme, a class has no cuts, a cut cannot be read, the tree has no such
-        answer or question, a cut needs counts, `n_votes` has another shape or is negative, or the
-        votes have a fault, as in `check_votes`.
+        answer or question, a cut needs counts, `n_votes` has another shape or other row labels or
+        is negative, or the votes have a fault, as in `check_votes`.
     """
     tree = as_tree(tree)
     written_for, classes, where = _scheme(scheme)
     values = checked_values(tree, votes, kind, tolerance)
     wanted = written_for or ("path" if kind == "path" else "conditional")
+    if n_votes is not None:
+        n_votes = numbers_by_name(tree, n_votes, index_of(votes))
     cutter = _Cutter(tree, values, kind, wanted, n_votes)
     masks = {
         name: np.all([cutter.cut(text) for text in _expand(cuts, where)], axis=0)

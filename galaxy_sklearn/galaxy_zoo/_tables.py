@@ -9,6 +9,7 @@ from galaxy_sklearn.galaxy_zoo._votes import (
     TOLERANCE,
     as_pandas,
     index_of,
+    numbers_by_name,
     require_consistent,
     require_kind,
     sum_by_question,
@@ -63,12 +64,15 @@ def read_votes(
     tree = as_tree(tree)
     held = tree.quantity(catalogue, quantity)[1]
     require_kind("kind", kind or held)
-    names, table = tree.columns(catalogue, quantity=quantity), as_pandas(table)
+    names, index = tree.columns(catalogue, quantity=quantity), index_of(table)
+    table = as_pandas(table)
     values = take_columns(tree, table, names)
     if held == "conditional":
         unasked = sum_by_question(tree, np.abs(values)) == 0
         values[unasked[:, tree.answer_question]] = np.nan
     require_consistent(tree, table, values, names, held, tolerance)
+    if n_votes is not None:
+        n_votes = numbers_by_name(tree, n_votes, index)
     converted = convert_array(tree, values, held, kind or held, n_votes)
     return pd.DataFrame(converted, index=table.index, columns=tree.answers)
 

@@ -10,6 +10,8 @@ from galaxy_sklearn.galaxy_zoo._tree import KINDS
 TOLERANCE = 0.005
 """Of a sum of fractions: what rounding seven of them to three decimals can do, and some."""
 
+_FOR_LABELS = "GalaxyClassifier takes one class label a galaxy."
+
 
 def require_kind(name, kind):
     """Raise ValueError if `kind` is not path, conditional or counts."""
@@ -82,6 +84,11 @@ def _row_text(table, row):
     return f"row {row} ({table.index[row : row + 1].tolist()[0]!r})" if named else f"row {row}"
 
 
+def is_named(labels):
+    """Tell whether any of the labels of columns or rows is a text."""
+    return any(isinstance(label, str) for label in labels)
+
+
 def index_of(table):
     """Return the index of a DataFrame of pandas, which names the galaxies; None of all else."""
     return table.index if isinstance(table, pd.DataFrame) else None
@@ -100,8 +107,7 @@ def _as_rows(votes):
     votes = as_pandas(votes)
     if not (hasattr(votes, "to_frame") and hasattr(votes, "index")):
         return votes
-    named = any(isinstance(name, str) for name in votes.index)
-    return votes.to_frame().T if named else votes.to_numpy()
+    return votes.to_frame().T if is_named(votes.index) else votes.to_numpy()
 
 
 def values_of(tree, votes):
@@ -110,13 +116,47 @@ def values_of(tree, votes):
     if hasattr(votes, "columns"):
         names = _names_in(tree, votes)
         return take_columns(tree, votes, names), names
-    values = np.array(unmasked(votes), dtype=float, ndmin=2, order="C")
-    if values.ndim != 2 or values.shape[1] != len(tree.answers):
+    n_answers = len(tree.answers)
+    try:
+        values = np.array(unmasked(votes), dtype=float, order="C")
+    except (TypeError, ValueError) as error:
         raise ValueError(
-            f"Votes on tree {tree.name!r} need {len(tree.answers)} columns, one an answer; got an "
-            f"array of shape {values.shape}."
+            f"Votes on tree {tree.name!r} are numbers in {n_answers} columns, one an answer: "
+            f"{error}. {_FOR_LABELS}"
+        ) from error
+    if values.ndim not in (1, 2) or values.shape[-1] != n_answers:
+        raise ValueError(
+            f"Votes on tree {tree.name!r} need {n_answers} columns, one an answer; got an "
+            f"array of shape {values.shape}. {_FOR_LABELS}"
         )
-    return values, tree.answers
+    return values.reshape(-1, n_answers), tree.answers
+
+
+def numbers_by_name(tree, n_votes, index=None):
+    """Return numbers of votes as an array: in the order of questions, and of an index of votes.
+
+    A table whose columns have names needs those of all questions, unless it has one column. A
+    Series or DataFrame of pandas needs the labels of `index`, in any order, where there is one.
+    """
+    labels = n_votes.index if isinstance(n_votes, pd.DataFrame | pd.Series) else None
+    numbers = as_pandas(n_votes)
+    if hasattr(numbers, "columns") and numbers.shape[1] > 1 and is_named(numbers.columns):
+        names, found = [question.name for question in tree.questions], list(numbers.columns)
+        if sorted(map(str, found)) != sorted(names):
+            raise ValueError(
+                f"A table of n_votes needs the questions of tree {tree.name!r} as its columns, "
+                f"{', '.join(names)}; got {', '.join(map(str, found))}."
+            )
+        numbers = numbers[names]
+    if labels is None or index is None or labels.equals(index):
+        return np.asarray(unmasked(numbers), dtype=float)
+    rows = labels.get_indexer(index) if labels.is_unique else np.array([-1])
+    if len(labels) != len(index) or not index.is_unique or (rows < 0).any():
+        raise ValueError(
+            f"n_votes needs the index of the votes, in any order; got {labels[:3].tolist()}, ... "
+            f"for {index[:3].tolist()}, ...: n_votes.to_numpy() takes it row by row."
+        )
+    return np.asarray(numbers, dtype=float)[rows]
 
 
 def like(votes, values, names):
@@ -151,6 +191,21 @@ def _check_range(tree, votes, values, names, kind, tolerance):
             f"Votes ({kind}) must be {wanted}: {_row_text(votes, row)}, column {label!r} holds "
             f"{float(values[row, column])!r}."
         )
+
+
+def _refuse_fractions(tree, values):
+    """Raise ValueError if counts are fractions by all appearance: none above 1, few whole."""
+    totals = np.nansum(values[:, tree.question_slices[0]], axis=1)
+    broken = (values % 1 > 0).any(axis=1) & (totals > 0)
+    if broken.sum() < 2 or totals.max() > 1 + TOLERANCE or np.nanmax(values) > 1 + TOLERANCE:
+        return
+    row = int(broken.argmax())
+    raise ValueError(
+        f"Votes (counts) must be numbers of votes: no row has more than one on question "
+        f"{tree.questions[0].name!r}, and row {row} has {totals[row]:.6g}, not all of them whole. "
+        f"These look like fractions: kind='path' (source='path' in convert_votes), and n_votes= "
+        f"for the number of volunteers."
+    )
 
 
 def _check_sums(tree, votes, values, names, kind, tolerance):
@@ -188,7 +243,9 @@ def require_consistent(tree, votes, values, names, kind, tolerance):
     The message names rows as `votes` does, and columns as `names`.
     """
     _check_range(tree, votes, values, names, kind, tolerance)
-    if kind != "counts":
+    if kind == "counts":
+        _refuse_fractions(tree, values)
+    else:
         _check_sums(tree, votes, values, names, kind, tolerance)
 
 
@@ -216,5 +273,7 @@ def check_votes(votes, *, tree, kind="path", tolerance=TOLERANCE):
         fraction, above 1 + `tolerance`, or a question whose fractions are all known has another
         sum than that of the answers that lead to it (path) or 1 (conditional). The message
         names the row, and its label where the DataFrame's index is not just row numbers.
+        If counts look like fractions: several rows are not whole, and no row has more than one
+        vote on the first question. If votes are no numbers, or have other columns.
     """
     checked_values(as_tree(tree), votes, kind, tolerance)

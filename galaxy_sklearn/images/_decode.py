@@ -15,7 +15,7 @@ from galaxy_sklearn._validation import MAX_SIDE
 from galaxy_sklearn.exceptions import MissingDependencyError
 
 PILLOW_FORMATS = ("JPEG", "PNG", "TIFF", "WEBP")
-PILLOW_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp")
+PILLOW_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".webp")
 FITS_SUFFIXES = (".fits", ".fit", ".fts", ".fits.gz", ".fit.gz", ".fts.gz", ".fz")
 IMAGE_SUFFIXES = PILLOW_SUFFIXES + FITS_SUFFIXES
 _ENDS_EARLY = ("cannot reshape array", "buffer is too small")  # as astropy says it
@@ -49,8 +49,8 @@ def decode(file, name, *, mode="RGB", hdu=None, reduce=1):
     mode : {"RGB", "L", None}, default="RGB"
         Bands of 8-bit images; None keeps grey as one band and makes anything else RGB
         (transparency is dropped). FITS and 16-bit, 32-bit or float images keep their bands.
-    hdu : int or str, default=None
-        FITS extension by number or name; None takes the first that holds an image.
+    hdu : int, str or tuple, default=None
+        FITS extension by number, name or (name, version); None takes the first with an image.
     reduce : {1, 2, 4, 8}, default=1
         8-bit images become smaller by this factor, each pixel the mean of a square of them; JPEG
         does so while it is decoded. Other images keep their size.

@@ -5,7 +5,10 @@ from numbers import Integral
 import numpy as np
 import pandas as pd
 
+from galaxy_sklearn.galaxy_zoo._votes import as_pandas, is_named
 from galaxy_sklearn.metrics._labels import known_labels
+
+_SUM_TOLERANCE = 1e-3
 
 
 def reliability_curve(y_true, proba, *, classes, n_bins=15):
@@ -16,7 +19,8 @@ def reliability_curve(y_true, proba, *, classes, n_bins=15):
     y_true : array-like of shape (n_samples,)
         True classes; samples without one (None, NaN, NA) are left out.
     proba : array-like of shape (n_samples, n_classes)
-        Predicted probabilities.
+        Predicted probabilities; each row sums to 1. A DataFrame whose columns have names is read
+        by those of the classes.
     classes : array-like of shape (n_classes,)
         Class of each column.
     n_bins : int, default=15
@@ -31,10 +35,12 @@ def reliability_curve(y_true, proba, *, classes, n_bins=15):
     Raises
     ------
     ValueError
-        If the shapes do not fit, there are no samples or bins, a row holds no probabilities, or a
-        class occurs that is not among `classes`.
+        If the shapes do not fit, there are no samples or bins, a row holds no probabilities or
+        sums to other than 1 within 0.001, columns have other names than `classes`, or a class
+        occurs that is not among them.
     """
-    proba, classes = np.asarray(proba, float), np.asarray(classes)
+    classes = np.asarray(classes)
+    proba = np.asarray(_by_class(proba, classes), float)
     if proba.shape != (len(y_true), len(classes)) or not len(y_true):
         raise ValueError(
             f"reliability_curve takes one row of {len(classes)} probabilities a sample, of "
@@ -58,6 +64,14 @@ def reliability_curve(y_true, proba, *, classes, n_bins=15):
             f"reliability_curve: the class {unknown.tolist()[0]!r} occurs, but is not among the "
             f"classes {classes.tolist()}."
         )
+    sums = proba.sum(axis=1)
+    wrong = np.abs(sums - 1) > _SUM_TOLERANCE
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise ValueError(
+            f"reliability_curve takes probabilities that sum to 1 over the classes; those of row "
+            f"{row} sum to {sums[row]:.6g}."
+        )
     proba = proba[kept]
     confidence = proba.max(1)
     frame = pd.DataFrame(
@@ -71,6 +85,20 @@ def reliability_curve(y_true, proba, *, classes, n_bins=15):
     return groups.mean().assign(count=groups.size()).reset_index(drop=True)
 
 
+def _by_class(proba, classes):
+    """Return a table of probabilities with its columns in the order of classes, if it has names."""
+    proba = as_pandas(proba)
+    if not is_named(getattr(proba, "columns", ())):
+        return proba
+    names, found = [str(name) for name in classes.tolist()], list(map(str, proba.columns))
+    if sorted(found) != sorted(names):
+        raise ValueError(
+            f"reliability_curve takes a table with the classes {names} as its columns; got "
+            f"{found}: an array goes by their order."
+        )
+    return proba if found == names else proba.set_axis(found, axis=1)[names]
+
+
 def expected_calibration_error(y_true, proba, *, classes, n_bins=15):
     """Return the mean distance between confidence and accuracy.
 
@@ -79,7 +107,7 @@ def expected_calibration_error(y_true, proba, *, classes, n_bins=15):
     y_true : array-like of shape (n_samples,)
         True classes; samples without one (None, NaN, NA) are left out.
     proba : array-like of shape (n_samples, n_classes)
-        Predicted probabilities.
+        Predicted probabilities, as for `reliability_curve`.
     classes : array-like of shape (n_classes,)
         Class of each column.
     n_bins : int, default=15

@@ -4,7 +4,7 @@ import numpy as np
 
 from galaxy_sklearn._validation import unmasked
 from galaxy_sklearn.galaxy_zoo._load import as_tree
-from galaxy_sklearn.galaxy_zoo._votes import values_of
+from galaxy_sklearn.galaxy_zoo._votes import as_pandas, is_named, values_of
 
 
 def vote_rmse(y_true, y_pred, *, sample_weight=None, multioutput="pooled", tree=None):
@@ -26,7 +26,7 @@ def vote_rmse(y_true, y_pred, *, sample_weight=None, multioutput="pooled", tree=
     tree : str or DecisionTree, default=None
         Reads a DataFrame of `y_true` by the names of its columns, in any order and beside others,
         as `VoteFractionRegressor.fit` does, and a Series as one galaxy. None takes the columns in
-        the order of those of `y_pred`.
+        the order of those of `y_pred`, by their names where both have some.
 
     Returns
     -------
@@ -35,9 +35,9 @@ def vote_rmse(y_true, y_pred, *, sample_weight=None, multioutput="pooled", tree=
     Raises
     ------
     ValueError
-        If the shapes do not fit, there are no fractions, a prediction is NaN, a fraction in
-        `y_true` or a weight is infinite, a weight is negative or NaN, nothing in `y_true` is
-        known, or `multioutput` is another word.
+        If the shapes do not fit, or without a `tree` the names of columns; if there are no
+        fractions, a prediction is NaN, a fraction in `y_true` or a weight is infinite, a weight is
+        negative or NaN, nothing in `y_true` is known, or `multioutput` is another word.
 
     Examples
     --------
@@ -45,9 +45,11 @@ def vote_rmse(y_true, y_pred, *, sample_weight=None, multioutput="pooled", tree=
     >>> vote_rmse([[0.5, float("nan")], [1.0, 0.2]], [[0.5, 0.9], [1.0, 0.5]])
     0.17320508075688773
     """
-    truth = (
-        np.asarray(unmasked(y_true), float) if tree is None else values_of(as_tree(tree), y_true)[0]
-    )
+    y_true, y_pred = as_pandas(y_true), as_pandas(y_pred)
+    if tree is None:
+        truth = np.asarray(unmasked(_in_order(y_true, y_pred)), float)
+    else:
+        truth = values_of(as_tree(tree), y_true)[0]
     predicted = _predictions(y_pred, tree)
     if tree is not None and predicted.ndim == 1 and len(truth) == 1:
         predicted = predicted[np.newaxis]
@@ -82,9 +84,22 @@ def vote_rmse(y_true, y_pred, *, sample_weight=None, multioutput="pooled", tree=
     return np.sqrt(squares.sum(axis=0) / totals)
 
 
+def _in_order(y_true, y_pred):
+    """Return a table of `y_true` with its columns in the order of `y_pred`, if both have names."""
+    true, predicted = (list(getattr(table, "columns", ())) for table in (y_true, y_pred))
+    if true == predicted or not (is_named(true) and is_named(predicted)):
+        return y_true
+    if len(set(true)) < len(true) or set(true) != set(predicted) or len(true) != len(predicted):
+        raise ValueError(
+            f"vote_rmse takes tables with the same columns; got {predicted} and {true}: tree= "
+            f"knows the names of catalogues, and arrays go by their order."
+        )
+    return y_true[predicted]
+
+
 def _predictions(y_pred, tree):
     names = getattr(y_pred, "columns", ())
-    if tree is not None and any(isinstance(name, str) for name in names):
+    if tree is not None and is_named(names):
         return values_of(as_tree(tree), y_pred)[0]
     return np.asarray(unmasked(y_pred), float)
 

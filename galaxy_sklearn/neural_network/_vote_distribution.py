@@ -7,7 +7,7 @@ from sklearn.utils import check_random_state
 from galaxy_sklearn.galaxy_zoo._convert import convert_array
 from galaxy_sklearn.galaxy_zoo._load import as_tree
 from galaxy_sklearn.galaxy_zoo._tree import KINDS
-from galaxy_sklearn.galaxy_zoo._votes import sum_by_question
+from galaxy_sklearn.galaxy_zoo._votes import numbers_by_name, sum_by_question
 
 _BLOCK = 2_000_000  # sampled values held at a time
 
@@ -97,8 +97,9 @@ class VoteDistribution:
         n_votes : array-like, default=None
             None bounds the fraction that endlessly many volunteers would give. A number, or
             (n_samples,), bounds the observed fraction among so many: on each question (also
-            (n_samples, n_questions)) for conditional fractions, volunteers in all for
-            path-weighted ones; NaN counts as 0. Published fractions are observed ones.
+            (n_samples, n_questions), of a DataFrame by the questions' names) for conditional
+            fractions, volunteers in all for path-weighted ones; NaN counts as 0. Published
+            fractions are observed ones.
         random_state : int or RandomState instance, default=0
             Seed of the draws.
 
@@ -111,7 +112,7 @@ class VoteDistribution:
         ------
         ValueError
             If `coverage` is not between 0 and 1, `kind` is unknown, or `n_votes` has another
-            shape, or is negative or infinite.
+            shape or other columns, or is negative or infinite.
         """
         _require("interval", kind, ("path", "conditional"))
         if not 0 < coverage < 1:
@@ -131,7 +132,7 @@ class VoteDistribution:
 
     def _votes(self, n_votes, *, by_question=False):
         """Return whole numbers of votes, (n_samples, 1) or (n_samples, n_answers)."""
-        votes, n = np.asarray(n_votes, dtype=float), len(self)
+        votes, n = numbers_by_name(self.tree, n_votes), len(self)
         shapes, wanted = [(), (1,), (n,)], f"a number or ({n},)"
         if by_question:
             n_questions = len(self.tree.questions)

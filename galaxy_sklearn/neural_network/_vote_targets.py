@@ -1,5 +1,7 @@
 """The targets of VoteFractionRegressor: read by name, checked, and the loss that compares them."""
 
+import warnings
+
 import numpy as np
 from sklearn.utils.validation import check_array
 
@@ -56,6 +58,14 @@ def check_options(estimator):
         raise ValueError(
             f'{name}(loss={DIRICHLET!r}) needs kind="counts", or n_votes to turn fractions into '
             f"votes."
+        )
+    if estimator.kind != "counts" and estimator.n_votes <= 1:
+        warnings.warn(
+            f"{name}(n_votes={estimator.n_votes!r}) takes a galaxy's fractions for the vote of one "
+            f"volunteer, which tells nothing of how far volunteers differ: its distributions are "
+            f"far too sure. Give the number of volunteers, about 40 in Galaxy Zoo 2.",
+            UserWarning,
+            stacklevel=5,
         )
 
 
