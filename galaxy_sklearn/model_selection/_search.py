@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 
 from galaxy_sklearn._optional import import_optional
 from galaxy_sklearn._validation import POSITIVE, POSITIVE_INT, BaseSearchCV, HasMethods
-from galaxy_sklearn.model_selection._spaces import asker, holds, require_same_space
+from galaxy_sklearn.model_selection._spaces import asker, candidate_of, require_same_space
 
 
 class OptunaSearchCV(BaseSearchCV):
@@ -28,7 +28,8 @@ class OptunaSearchCV(BaseSearchCV):
     param_distributions : dict or callable
         For each parameter, as in ``set_params``, an `optuna.distributions` object or a list of
         choices, which may be estimators; see `search_space`. Or a function that takes an Optuna
-        trial and returns a dict of parameters, so that some may depend on others.
+        trial and returns a dict of parameters, so that some may depend on others; it may raise
+        `optuna.TrialPruned` for a combination that makes no sense, which counts as a trial.
     n_trials : int or None, default=20
         How many combinations to try; None tries until `timeout`.
     timeout : float or None, default=None
@@ -38,7 +39,8 @@ class OptunaSearchCV(BaseSearchCV):
         or one in a database, which survives a kill and which several processes may share; but not
         the folds of an outer cross-validation, whose test parts it would have seen. Its best
         parameters so far, if `param_distributions` has them, are tried once more before the
-        `n_trials`. None begins a new one with Optuna's sampler of
+        `n_trials`; trials that were enqueued count among those. A search ends early where the
+        sampler has nothing left, as that of a grid. None begins a new one with Optuna's sampler of
         tree-structured Parzen estimators.
     scoring : str, callable, list, tuple or dict, default=None
         One score or several, as in scikit-learn; None is the estimator's own.
@@ -143,18 +145,25 @@ class OptunaSearchCV(BaseSearchCV):
         self._require_one_to_maximise()
         if self.n_trials is None and self.timeout is None:
             raise ValueError("OptunaSearchCV needs n_trials or timeout; both are None.")
-        self.study_, n_again = self._begin(optuna)
+        self.study_, asked = self._begin(optuna)
         at_a_time = max(1, effective_n_jobs(self.n_jobs) // self.n_splits_)
         end = np.inf if self.timeout is None else monotonic() + self.timeout
-        n_left = np.inf if self.n_trials is None else self.n_trials + n_again
-        failures = []
+        n_left = np.inf if self.n_trials is None else self.n_trials
+        failures, exhausted = [], False
         while True:
-            now = int(min(at_a_time, n_left))
-            asked = [ask(self.study_) for _ in range(now)]
-            failures.append(self._try(asked, evaluate_candidates, optuna))
-            n_left -= now
-            if not n_left or monotonic() >= end:
+            now = int(min(max(at_a_time - len(asked), 0), n_left))
+            asked += [ask(self.study_) for _ in range(now)]
+            asked = [one for one in asked if one[1] is not None]  # pruned ones are told already
+            if asked:
+                failure, exhausted = self._try(asked, evaluate_candidates, optuna)
+                failures.append(failure)
+            n_left, asked = n_left - now, []
+            if not n_left or exhausted or monotonic() >= end:
                 break
+        if not failures:
+            raise ValueError(
+                "OptunaSearchCV found nothing to try: param_distributions pruned every trial."
+            )
         if all(failures):
             raise failures[-1]
 
@@ -179,14 +188,14 @@ class OptunaSearchCV(BaseSearchCV):
         )
 
     def _begin(self, optuna):
-        """Return the study, and how many of its trials are to be tried again."""
+        """Return the study, and a list of the trial, if any, that is to be tried again."""
         if self.study is None:
             seed = self.random_state
             if seed is not None:  # without one, NumPy's global generator stays as it is
                 seed = int(check_random_state(seed).randint(2**31 - 1))
             with _quiet(optuna):
                 sampler = optuna.samplers.TPESampler(seed=seed)
-                return optuna.create_study(direction="maximize", sampler=sampler), 0
+                return optuna.create_study(direction="maximize", sampler=sampler), []
         directions = [one.name for one in self.study.directions]
         if directions != ["MAXIMIZE"]:
             raise ValueError(
@@ -195,17 +204,18 @@ class OptunaSearchCV(BaseSearchCV):
             )
         require_same_space(optuna, self.study, self.param_distributions)
         if not self.study.get_trials(states=[optuna.trial.TrialState.COMPLETE]):
-            return self.study, 0
-        best, space = self.study.best_params, self.param_distributions
-        if isinstance(space, dict) and not holds(space, best):
-            return self.study, 0
-        self.study.enqueue_trial(best)
-        return self.study, 1
+            return self.study, []
+        best = self.study.best_trial
+        candidate = candidate_of(optuna, self.param_distributions, best.params)
+        return self.study, [] if candidate is None else [(_Again(optuna, best), candidate)]
 
     def _try(self, asked, evaluate_candidates, optuna):
-        """Score some trials, tell the study, and return what scikit-learn said if all failed."""
+        """Score some trials and tell the study.
+
+        Return what scikit-learn said if all failed, and whether the sampler has nothing left.
+        """
         trials, candidates = zip(*asked)
-        scores, failure = np.full(len(trials), np.nan), None
+        scores, failure, exhausted = np.full(len(trials), np.nan), None, False
         try:
             results = evaluate_candidates(candidates)
             for place, trial in enumerate(trials, start=-len(trials)):
@@ -223,10 +233,23 @@ class OptunaSearchCV(BaseSearchCV):
             for trial, score in zip(trials, scores):
                 failed = not np.isfinite(score)
                 state = optuna.trial.TrialState.FAIL if failed else None
-                self.study_.tell(trial, None if failed else float(score), state=state)
+                exhausted |= self._tell(trial, None if failed else float(score), state)
         if self.verbose:
             self._print(trials, candidates, scores)
-        return failure
+        return failure, exhausted
+
+    def _tell(self, trial, score, state):
+        """Tell the study a score; return whether its sampler wants to end the search."""
+        if isinstance(trial, _Again):
+            trial.add_to(self.study_, score, state)
+            return False
+        try:
+            self.study_.tell(trial, score, state=state)
+        except RuntimeError as error:  # the trial is stored by then
+            if "Study.stop" not in str(error):
+                raise
+            return True
+        return False
 
     def _score(self, results, place):
         name = self.refit if isinstance(self.refit, str) else "score"
@@ -241,6 +264,34 @@ class OptunaSearchCV(BaseSearchCV):
         for trial, candidate, score in zip(trials, candidates, scores):
             shown = ", ".join(f"{name}={_short(value)}" for name, value in candidate.items())
             print(f"trial {trial.number}: {score:.4f} (best {best}) with {shown}", flush=True)
+
+
+class _Again:
+    """A trial of the past that is tried once more, with what a new one has.
+
+    It is added to the study when it is over, so that trials that wait there keep their turn.
+    """
+
+    number = "again"
+
+    def __init__(self, optuna, before):
+        self.optuna = optuna
+        self.before = before
+        self.user_attrs = {}
+
+    def set_user_attr(self, name, value):
+        self.user_attrs[name] = value
+
+    def add_to(self, study, score, state):
+        states = self.optuna.trial.TrialState
+        trial = self.optuna.trial.create_trial(
+            state=states.COMPLETE if state is None else state,
+            value=score,
+            params=self.before.params,
+            distributions=self.before.distributions,
+            user_attrs=self.user_attrs,
+        )
+        study.add_trial(trial)
 
 
 def _short(value):

@@ -1,6 +1,7 @@
 """What to search: proposals for this package's estimators, and how trials draw from them."""
 
 import re
+import warnings
 from functools import partial
 from numbers import Real
 
@@ -92,7 +93,7 @@ def _proposals(distributions, part):
 def _training_space(between, own):
     rate = own["learning_rate"] if isinstance(own["learning_rate"], Real) else 0.005
     space = {"learning_rate": between(rate / 5, rate * 5, log=True)}
-    if own.get("weight_decay"):
+    if own.get("weight_decay") and "weight_decay" not in (own.get("optimizer_params") or {}):
         space["weight_decay"] = between(own["weight_decay"] / 10, own["weight_decay"] * 5, log=True)
     if "label_smoothing" in own:
         space["label_smoothing"] = between(0.0, 0.15)
@@ -100,28 +101,54 @@ def _training_space(between, own):
         space["adjustment"] = between(0.0, 1.0)
     if own["network"] == "galaxynet":
         space["field"] = between(0.5, 1.0)
-    if own.get("pretrained"):
+    if own.get("pretrained") or (own.get("network_params") or {}).get("pretrained"):
         space["layer_decay"] = between(0.5, 1.0)
     return space
 
 
 def asker(optuna, space):
-    """Return what asks a study for a trial, and returns it with parameters from the space."""
+    """Return what asks a study for a trial, and returns it with parameters from the space.
+
+    With None in their place if a function of the user's prunes the trial.
+    """
     if callable(space):
-        return partial(_ask_function, space, optuna.trial.TrialState.FAIL)
+        return partial(_ask_function, optuna, space)
     if not space:
         raise ValueError("OptunaSearchCV got an empty param_distributions.")
-    lists = {name: _choices(name, values) for name, values in space.items() if _is_list(values)}
     drawn = distributions_of(optuna, space)
 
     def ask(study):
         trial = study.ask(drawn)
-        return trial, {
-            name: lists[name][value] if name in lists else value
-            for name, value in trial.params.items()
-        }
+        return trial, _without_texts(space, trial.params)
 
     return ask
+
+
+def _without_texts(space, params):
+    """Return a trial's parameters with the members of lists in the place of their texts."""
+    return {
+        name: _choices(name, space[name])[value] if _is_list(space[name]) else value
+        for name, value in params.items()
+    }
+
+
+def candidate_of(optuna, space, params):
+    """Return what `set_params` takes for a trial's parameters, or None if a space lacks them."""
+    try:
+        if callable(space):
+            return _fixed_candidate(optuna, space, params)
+        drawn = distributions_of(optuna, space)
+        optuna.trial.create_trial(params=params, distributions=drawn, value=0.0)
+    except Exception:  # whatever a function of the user's makes of another's parameters
+        return None
+    return _without_texts(space, params)
+
+
+def _fixed_candidate(optuna, space, params):
+    trial = optuna.trial.FixedTrial(params)
+    with warnings.catch_warnings(action="error"):  # of parameters out of range
+        candidate = space(trial)
+    return candidate if set(trial.params) == set(params) else None
 
 
 def distributions_of(optuna, space):
@@ -153,22 +180,7 @@ def require_same_space(optuna, study, space):
                 )
 
 
-def holds(space, params):
-    """Tell whether a space, a dict of distributions and lists, has these parameters of a trial."""
-    return set(space) == set(params) and all(
-        _has(name, values, params[name]) for name, values in space.items()
-    )
-
-
-def _has(name, values, value):
-    if _is_list(values):
-        return value in _choices(name, values)
-    if hasattr(values, "choices"):
-        return value in values.choices
-    return isinstance(value, Real) and values.low <= value <= values.high
-
-
-def _ask_function(space, failed, study):
+def _ask_function(optuna, space, study):
     trial = study.ask()
     try:
         params = space(trial)
@@ -177,8 +189,11 @@ def _ask_function(space, failed, study):
                 f"OptunaSearchCV needs a param_distributions function that returns a dict of "
                 f"parameters; got {params!r}."
             )
+    except optuna.TrialPruned:
+        study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+        return trial, None
     except BaseException:
-        study.tell(trial, state=failed)
+        study.tell(trial, state=optuna.trial.TrialState.FAIL)
         raise
     return trial, params
 
