@@ -44,6 +44,7 @@ __all__ = [
     "Options",
     "StrOptions",
     "as_given",
+    "column_of_arrays",
     "encode_labels",
     "fit_context",
     "is_image_sequence",
@@ -71,6 +72,10 @@ FRACTION = Interval(Real, 0, 1, closed="neither")
 MAX_SIDE = 16_384
 """Longest side of an image in pixels; OpenCV's warps stop at 32,767."""
 
+_TURNED = (
+    "ImageSequence.from_array(np.moveaxis(pixels, 1, -1)) turns an array or what an HDF5 dataset "
+    "holds, dataset[:]"
+)
 _FINITE_BLOCK = 1 << 24  # pixels tested at a time, so that a memmap is never copied whole
 
 
@@ -173,12 +178,21 @@ def _fold_rows(estimator, X, *, reset):
     return X.reshape(len(X), *shape)
 
 
-def require_channels_last(name, shape):
+def require_channels_last(name, shape, remedy="X.transpose(0, 2, 3, 1) turns them"):
     """Raise ValueError if images of such a shape have their channels first, by all appearance."""
     if len(shape) == 4 and 1 <= shape[1] <= 5 and min(shape[2:]) >= 16:
         raise ValueError(
             f"{name} takes images with their channels last; got shape {shape}, which looks like "
-            f"channels first: X.transpose(0, 2, 3, 1) turns them."
+            f"channels first: {remedy}."
+        )
+
+
+def require_many(name, shape):
+    """Raise ValueError if an array of such a shape is a single colour image, by all appearance."""
+    if len(shape) == 3 and shape[2] in (3, 4) and min(shape[:2]) >= 16:
+        raise ValueError(
+            f"{name} takes many images; got shape {shape}, which looks like one image: "
+            f"X[np.newaxis] is a stack of it alone, X[..., np.newaxis] one of grey images."
         )
 
 
@@ -199,6 +213,7 @@ def _check_stack(name, X):
             f"width) or rows of pixels; got an array of {X.ndim} dimensions, shape {X.shape}."
         )
     require_channels_last(name, X.shape)
+    require_many(name, X.shape)
     if min(X.shape) == 0:
         raise ValueError(f"{name} got images without pixels: X has shape {X.shape}.")
     if max(X.shape[1:3]) > MAX_SIDE:
@@ -256,8 +271,8 @@ def validate_images(estimator, X, *, reset, any_size=False):
         Its class name goes into every message.
     X : array-like or ImageSequence
         (n_samples, height, width, n_channels), (n_samples, height, width) or
-        (n_samples, n_pixels), or a column of arrays, one an image. An `ImageSequence` is returned
-        as it is, not read.
+        (n_samples, n_pixels), or one column of arrays, each an image. An `ImageSequence` is
+        returned as it is, not read.
     reset : bool
         True in `fit`.
     any_size : bool, default=False
@@ -279,13 +294,15 @@ def validate_images(estimator, X, *, reset, any_size=False):
     if is_image_sequence(X):
         if len(X) == 0:
             raise ValueError(f"{name} needs at least one image; the ImageSequence is empty.")
+        require_channels_last(name, X.shape, _TURNED)
         _remember_or_compare(estimator, X, reset=reset, rows=False, any_size=any_size)
         return X
     if is_paths(X):
         raise TypeError(
             f"{name} takes images, not file names: put ImageReader() before it in a Pipeline."
         )
-    X = list(X) if _is_column_of_arrays(X) else X
+    column = column_of_arrays(X)
+    X = X if column is None else column
     require_unmasked(name, X)
     rows = hasattr(X, "columns") or _ndim(name, X) < 3
     images = _fold_rows(estimator, X, reset=reset) if rows else _check_stack(name, X)
@@ -299,10 +316,15 @@ def validate_images(estimator, X, *, reset, any_size=False):
     return images
 
 
-def _is_column_of_arrays(X):
-    """Tell whether `X` is a column of a table, or an array, whose every entry is an image."""
+def column_of_arrays(X):
+    """Return the images in `X` as a list, if it is a column whose every entry is one, else None.
+
+    A column is a Series, an array of objects, or a table of one column.
+    """
+    if getattr(X, "ndim", None) == 2 and X.shape[1] == 1:
+        X = X.iloc[:, 0] if hasattr(X, "iloc") else X[:, 0]
     is_column = getattr(X, "ndim", None) == 1 and X.dtype == object and len(X) > 0
-    return is_column and np.ndim(next(iter(X))) > 1
+    return list(X) if is_column and np.ndim(next(iter(X))) > 1 else None
 
 
 def _ndim(name, X):
@@ -323,7 +345,11 @@ def _ndim(name, X):
 
 def as_given(images, X):
     """Return `images` in the layout of `X`: rows for rows, (n, h, w) for (n, h, w)."""
-    ndim = 2 if hasattr(X, "columns") else _ndim("X", X)
+    column = column_of_arrays(X)
+    if column is not None:
+        ndim = 1 + np.ndim(column[0])
+    else:
+        ndim = 2 if hasattr(X, "columns") else _ndim("X", X)
     if ndim == 2:
         return images.reshape(len(images), -1)
     if ndim == 3 and images.shape[-1] == 1:

@@ -270,3 +270,74 @@ def test_a_table_of_votes_in_any_order_is_scored_by_name():
     guess = np.full(VOTES.shape, 0.3)
     assert vote_rmse(masked, guess) == vote_rmse(holes, guess)
     assert vote_rmse(masked, guess, tree="gz2_kaggle") == vote_rmse(holes, guess)
+
+
+def shuffled(column):
+    table = pd.DataFrame({"image": column, "row": np.arange(40.0)}, index=np.arange(100, 140))
+    return table.sample(frac=1, random_state=0)
+
+
+@pytest.mark.parametrize("chosen", ["image", ["image"]], ids=["column", "table"])
+@pytest.mark.parametrize("kind", ["arrays", "files", "cached"])
+def test_rows_of_a_shuffled_table_stay_together(kind, chosen, files, tmp_path):
+    table = shuffled(list(X) if kind == "arrays" else files)
+    steps = [] if kind == "arrays" else [ImageReader(cache=tmp_path if kind == "cached" else None)]
+    embed = make_pipeline(*steps, Resize(8), Flatten())
+    columns = ColumnTransformer([("image", embed, chosen), ("row", "passthrough", ["row"])])
+    joined = columns.set_output(transform="pandas").fit_transform(table, Y)
+    assert joined.index.tolist() == table.index.tolist()
+    rows = joined["row__row"].astype(int)
+    expected = make_pipeline(Resize(8), Flatten()).fit_transform(X)[rows]
+    np.testing.assert_array_equal(joined.drop(columns="row__row"), expected)
+    later = columns.transform(table[5:8])
+    assert later.index.tolist() == table.index[5:8].tolist()
+
+
+def test_embeddings_of_a_shuffled_table_are_cross_validated():
+    table = shuffled([255 * (image > 40) for image in X])
+    columns = ColumnTransformer(
+        [("image", make_pipeline(Resize(8), linear()), "image"), ("row", "passthrough", ["row"])]
+    )
+    model = make_pipeline(columns.set_output(transform="pandas"), KNeighborsClassifier(1))
+    labels = table["row"] > 20  # which the rows tell, if they are with their images
+    scores = cross_val_score(model, table, labels, cv=4, error_score="raise")
+    assert scores.mean() > 0.8
+
+
+def test_a_column_of_images_stays_one_for_pandas_alone():
+    column = shuffled(list(X))["image"]
+    step = Resize(8).fit(column)
+    assert step.transform(column).shape == (40, 8, 8, 3)
+    with config_context(transform_output="pandas"):
+        made = step.transform(column)
+    assert isinstance(made, pd.Series)
+    assert made.index.tolist() == column.index.tolist()
+    np.testing.assert_array_equal(np.stack(made), step.transform(column))
+    union = make_union(make_pipeline(Resize(8), Flatten()), make_pipeline(Resize(4), Flatten()))
+    assert union.set_output(transform="pandas").fit_transform(column).index.equals(column.index)
+
+
+def test_an_index_follows_slices_steps_and_caches(files, tmp_path):
+    table = shuffled(files)
+    images = ImageReader().fit_transform(table["image"])
+    assert images.index.equals(table.index)
+    assert ImageReader().fit_transform(files).index is None
+    part = images.map(Resize(8).fit(X))[[3, 1, 3]]
+    assert part.index.tolist() == table.index[[3, 1, 3]].tolist()
+    stored = part.cache(tmp_path)
+    assert stored.index.tolist() == part.index.tolist()
+    np.testing.assert_array_equal(stored.read(), part.read())
+    assert pickle.loads(pickle.dumps(part)).index.equals(part.index)
+    model = linear(max_steps=1).fit(X, Y).set_output(transform="pandas")
+    assert model.transform(images[:4]).index.tolist() == table.index[:4].tolist()
+
+
+def test_names_do_not_depend_on_the_column_that_holds_the_images():
+    table = pd.DataFrame({"image": list(X), "row": np.arange(40.0)})
+    columns = ColumnTransformer([("image", linear(), "image"), ("row", "passthrough", ["row"])])
+    names = columns.fit(table, Y).get_feature_names_out().tolist()
+    assert names[0] == "image__galaxyclassifier0"
+    assert names[-1] == "row__row"
+    model = linear().fit(table[["image"]], Y)
+    assert model.predict(table[["image"]]).shape == (40,)
+    assert len(model.get_feature_names_out(["image"])) == len(names) - 1

@@ -17,7 +17,7 @@ _AT_ONCE = 64
 
 
 def whiten(views):
-    """Return each view (n_channels, height, width) with mean 0 and deviation 1.
+    """Return each view (n_channels, height, width) of uint8 / 255 with mean 0 and deviation 1.
 
     A deviation below 1 / sqrt(n_pixels n_channels) counts as that, as in TensorFlow's
     `per_image_standardization`.
@@ -26,6 +26,19 @@ def whiten(views):
     mean = values.mean(1)[:, None, None, None]
     deviation = values.std(1, unbiased=False).clamp_min(values.shape[1] ** -0.5)
     return (views - mean) / deviation[:, None, None, None]
+
+
+def whiten_floats(views):
+    """Return each view (n_channels, height, width) in any unit with mean 0 and deviation 1.
+
+    One whose deviation is no more than rounding becomes zeros.
+    """
+    image = (1, 2, 3)
+    largest = views.abs().amax(image, keepdim=True)
+    values = views / torch.where(largest > 0, largest, 1)
+    deviation = values.std(image, unbiased=False, keepdim=True)
+    deviation = torch.where(deviation > 8 * torch.finfo(values.dtype).eps, deviation, torch.inf)
+    return (values - values.mean(image, keepdim=True)) / deviation
 
 
 def as_images(views, *, as_uint8):
@@ -161,10 +174,12 @@ def image_model(network, images, weights, *, standardize, owner, **size):
     if isinstance(standardize, str) and standardize == "training":
         return ImageModel(network, *pixel_statistics(images, weights), **size)
     as_uint8 = images.dtype == np.uint8
-    mean = np.zeros(images.shape[3])
-    model = ImageModel(network, mean, mean + (255.0 if as_uint8 else 1.0), **size)
+    mean, scale = np.zeros(images.shape[3]), 255.0 if as_uint8 else 1.0
+    if isinstance(standardize, str) and not as_uint8:  # the unit that augmentations count in
+        scale = math.sqrt(np.mean(pixel_statistics(images, weights)[1] ** 2))
+    model = ImageModel(network, mean, mean + scale, **size)
     if isinstance(standardize, str):
-        model.finish = whiten
+        model.finish = whiten if as_uint8 else whiten_floats
     elif standardize is not None:
         views = _training_views(model, images, weights, as_uint8=as_uint8)
         transformer = clone(standardize).fit(views)

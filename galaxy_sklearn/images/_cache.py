@@ -20,6 +20,15 @@ _BATCH_BYTES = 32 << 20
 _STALE_SECONDS = 86_400
 
 
+def require_folder(name, parameter, folder):
+    """Raise ValueError if a folder for pixels is a file; None and a new one pass."""
+    if folder is not None and os.path.exists(folder) and not os.path.isdir(folder):
+        raise ValueError(
+            f"The {parameter} parameter of {name} must be a folder. Got the file "
+            f"{os.fspath(folder)!r} instead."
+        )
+
+
 def cached_images(images, folder, verbose):
     """Decode `images` into `folder` unless they lie there.
 
@@ -28,7 +37,7 @@ def cached_images(images, folder, verbose):
     images : ImageSequence
         What to store; an image that occurs twice is stored once.
     folder : str
-        Made if missing.
+        Made if missing; ValueError if it is a file.
     verbose : int
         Above 0, show a progress bar.
 
@@ -43,6 +52,7 @@ def cached_images(images, folder, verbose):
     failures : list of (row, file, reason)
         Images stored blank, rows as in the source of `images`.
     """
+    require_folder("ImageSequence.cache", "folder", folder)
     order, positions, key = _arrange(images)
     path = os.path.join(folder, key)
     found = _load(path)

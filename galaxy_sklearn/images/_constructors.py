@@ -5,9 +5,9 @@ from numbers import Integral
 
 import numpy as np
 
-from galaxy_sklearn._validation import require_unmasked
+from galaxy_sklearn._validation import require_many, require_unmasked
 from galaxy_sklearn.exceptions import ImageReadError
-from galaxy_sklearn.images._cache import LazyCache
+from galaxy_sklearn.images._cache import LazyCache, require_folder
 from galaxy_sklearn.images._concatenated import ConcatenatedSource
 from galaxy_sklearn.images._decode import MODES, REDUCTIONS, UnreadableError
 from galaxy_sklearn.images._paths import file_names
@@ -43,13 +43,13 @@ class Constructors:
         ----------
         paths : collection of str or PathLike, in order
             JPEG, PNG, TIFF, WebP or FITS files, or HDF5 rows as ``"file.h5::dataset::row"``; a
-            list, array, Series or one column. Of a file with several pages the first is read.
-            TIFF is grey, RGB or CMYK; FITS and HDF5 hold any number of bands.
+            list, array, Series or one column, whose index is kept. Of a file with several pages
+            the first is read. TIFF is grey, RGB or CMYK; FITS and HDF5 hold any number of bands.
         mode : {"RGB", "L", None}, default="RGB"
             Bands of 8-bit images; None keeps grey as one band and makes the rest RGB. FITS,
             HDF5 and 16-bit, 32-bit or float images keep their bands. EXIF orientation is ignored.
-        hdu : int or str, default=None
-            FITS extension by number or name; None takes the first that holds an image.
+        hdu : int, str or tuple, default=None
+            FITS extension by number, name or (name, version); None takes the first with an image.
         reduce : {1, 2, 4, 8}, default=1
             8-bit images become smaller by this factor, each pixel the mean of a square of them;
             JPEG does so while it is decoded, in less time. Other images keep their size.
@@ -74,7 +74,8 @@ class Constructors:
         TypeError
             If `paths` are no file names, or in no order.
         ValueError
-            If there is a single name, or a row has none; if a parameter is out of range.
+            If there is a single name, or a row has none; if a parameter is out of range, or
+            `cache` a file.
         """
         _check_mode(mode)
         if reduce not in REDUCTIONS or not isinstance(reduce, Integral):
@@ -82,6 +83,7 @@ class Constructors:
                 f"The reduce parameter of ImageSequence must be one of {REDUCTIONS}. "
                 f"Got {reduce!r} instead."
             )
+        require_folder("ImageSequence", "cache", cache)
         names = file_names("ImageSequence.from_files", paths)
         if names is None:
             raise TypeError(
@@ -89,6 +91,7 @@ class Constructors:
             )
         source = FileSource(names, mode=mode, hdu=hdu, reduce=reduce)
         images = cls(source, on_error=on_error, n_jobs=n_jobs)
+        images._source_index = paths.index if hasattr(paths, "iloc") else None
         if fill_nan is not None:
             images = images.fill_nan(fill_nan)
         if cache is not None:
@@ -118,11 +121,13 @@ class Constructors:
         Raises
         ------
         ValueError
-            If `array` has another rank, holds no pixels or no numbers, or pixels are masked.
+            If `array` has another rank, holds no pixels or no numbers, or pixels are masked; if
+            it looks like a single colour image, (height, width, 3) or (height, width, 4).
         """
         if not isinstance(array, np.memmap):
             require_unmasked("ImageSequence.from_array", array)
             array = np.asarray(array)
+        require_many("ImageSequence.from_array", array.shape)
         return cls(ArraySource(array, names), n_jobs=n_jobs)
 
     @classmethod
@@ -166,8 +171,8 @@ class Constructors:
         mode : {"RGB", "L", None}, default="RGB"
             Bands of 8-bit images; None keeps grey as one band and makes the rest RGB. FITS,
             HDF5 and 16-bit, 32-bit or float images keep their bands. EXIF orientation is ignored.
-        hdu : int or str, default=None
-            FITS extension by number or name; None takes the first that holds an image.
+        hdu : int, str or tuple, default=None
+            FITS extension by number, name or (name, version); None takes the first with an image.
         on_error : {"raise", "skip", "blank"}, default="raise"
             What becomes of an image that cannot be read; see `ImageSequence`.
         n_jobs : int, default=None

@@ -1,6 +1,29 @@
-"""Row numbers, as arrays take them."""
+"""Row numbers, as arrays take them, and names of rows, as tables have them."""
 
 import numpy as np
+
+
+class IndexMixin:
+    """Remembers the index of the table that the images came from."""
+
+    _source_index = None  # one entry for each row of the source
+
+    @property
+    def index(self):
+        """Entry of each image in the pandas table it came from, a pandas Index (n,), or None.
+
+        Tables that estimators make of these images have it too.
+        """
+        return None if self._source_index is None else self._source_index[self.kept_]
+
+
+def index_of_rows(index, positions, n_rows):
+    """Return the index of the rows of an array in which `index` has its entries at `positions`."""
+    if index is None:
+        return None
+    order = np.zeros(n_rows, dtype=np.intp)
+    order[positions] = np.arange(len(index))
+    return index[order]
 
 
 def select_rows(images, key):

@@ -14,8 +14,9 @@ from galaxy_sklearn.images._constructors import Constructors
 from galaxy_sklearn.images._decode import UnreadableError, check_finite
 from galaxy_sklearn.images._failures import FailureLog
 from galaxy_sklearn.images._fill import FillNan
+from galaxy_sklearn.images._kinds import require_kind
 from galaxy_sklearn.images._memory import MemorySource
-from galaxy_sklearn.images._rows import select_rows
+from galaxy_sklearn.images._rows import IndexMixin, index_of_rows, select_rows
 from galaxy_sklearn.images._sources import ArraySource
 from galaxy_sklearn.images._threads import Workers, n_threads
 
@@ -24,7 +25,7 @@ _ITERATED_AT_ONCE = 32
 _BATCHES_AHEAD = 1  # queued behind the one waited for, so that no thread idles
 
 
-class ImageSequence(Constructors):
+class ImageSequence(IndexMixin, Constructors):
     """Images not read yet: an array (n, height, width, n_channels) whose pixels come when asked.
 
     It holds where the images are (a source) and the chain of steps that each passes on its way.
@@ -60,6 +61,7 @@ class ImageSequence(Constructors):
 
     is_image_sequence = True
     ndim = 4
+    _source_dtype = None  # of the first image before the chain, once known
 
     def __init__(self, source, *, on_error="raise", n_jobs=None):
         if on_error not in ON_ERROR:
@@ -243,9 +245,17 @@ class ImageSequence(Constructors):
     def decode(self, row):
         """Return the image at `row` of the source, through the chain.
 
-        Raises UnreadableError if it cannot be read.
+        Raises UnreadableError if it cannot be read, ValueError if it enters the chain with another
+        kind of pixels than the first.
         """
-        return self._through_chain(self.source.read(row), row)
+        image = self.source.read(row)
+        if not self.chain:
+            return image
+        require_kind(image.dtype, self._source_dtype, row, self.source.name(row))
+        done = self._through_chain(image, row)
+        if self._source_dtype is None:
+            self._source_dtype = image.dtype
+        return done
 
     def source_row(self, place):
         """Return the row in the source of the image at `place`."""
@@ -279,7 +289,7 @@ class ImageSequence(Constructors):
         Parameters
         ----------
         folder : str or PathLike
-            Made if missing. It may be deleted at any time; only time is lost.
+            Made if missing; ValueError if it is a file. It may be deleted, only time is lost.
         verbose : int, default=0
             Above 0, a progress bar is shown while images are decoded.
         n_jobs : int, default=None
@@ -299,6 +309,7 @@ class ImageSequence(Constructors):
         unreadable[positions] = source.unreadable_
         stored = ImageSequence(ArraySource(array, names, unreadable))
         stored._index, stored._log, stored.n_jobs = positions, self._log, self.n_jobs
+        stored._source_index = index_of_rows(self.index, positions, len(array))
         self._warn()
         return stored
 
@@ -321,7 +332,7 @@ class ImageSequence(Constructors):
 
     def _derived(self, **changes):
         images = copy.copy(self)
-        images._spec = None
+        images._spec = images._source_dtype = None
         images.__dict__.update(changes)
         return images
 

@@ -9,17 +9,12 @@ import mmap
 import os
 import threading
 import zipfile
+from functools import partial
 
 import numpy as np
 
-from galaxy_sklearn._optional import import_optional
-from galaxy_sklearn.images._decode import (
-    IMAGE_SUFFIXES,
-    UnreadableError,
-    as_pixels,
-    check_sides,
-    decode,
-)
+from galaxy_sklearn.images._decode import IMAGE_SUFFIXES, UnreadableError, decode
+from galaxy_sklearn.images._hdf5 import Hdf5Rows, open_hdf5, read_hdf5_row
 
 MAX_MEMBER_BYTES = 1 << 30  # a zip member that unpacks to more is no cutout
 
@@ -32,9 +27,22 @@ def file_identity(path):
     path = os.path.abspath(path)
     try:
         stat = os.stat(path)
-    except OSError:
+    except (OSError, ValueError):
         return (path, None, None, None)
     return (path, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+
+
+def files_digest(paths):
+    """Return a text that changes when one of the files may have; each path is asked about once."""
+    known = []
+    for path in dict.fromkeys(paths):
+        try:
+            stat = os.stat(path)
+        except (OSError, ValueError):
+            known += (-1, -1, -1)
+        else:
+            known += (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+    return hashlib.blake2b(np.array(known, dtype=np.int64), digest_size=16).hexdigest()
 
 
 def split_row_path(path):
@@ -45,14 +53,10 @@ def split_row_path(path):
     return None
 
 
-def as_image(pixels):
-    """Return one stored row as (h, w, c)."""
-    if pixels.ndim == 2:
-        pixels = pixels[..., np.newaxis]
-    if pixels.ndim != 3:
-        raise UnreadableError(f"a row of shape {pixels.shape} is not (height, width, channels)")
-    check_sides(*pixels.shape[:2])
-    return as_pixels(pixels)
+def file_of(path):
+    """Return the file that a path names, or the HDF5 file of ``"file.h5::dataset::row"``."""
+    row = split_row_path(path) if "::" in path else None
+    return path if row is None else row[0]
 
 
 class FileSource:
@@ -97,30 +101,14 @@ class FileSource:
         with open_hdf5(row[0]) as file:
             return read_hdf5_row(file, *row[1:])
 
+    def __getstate__(self):
+        """Return the attributes and what tells, to a cache by pickles, that a file has changed."""
+        paths = [os.path.join(self.folder, path) for path in self.paths]
+        files = files_digest(file_of(path) for path in paths)
+        return {**self.__dict__, "files": files}
+
     def _path(self, i):
         return os.path.join(self.folder, self.paths[i])
-
-
-def open_hdf5(path):
-    """Return the open h5py.File of `path`."""
-    h5py = import_optional("h5py", extra="io", feature="Reading HDF5 files")
-    if not os.path.isfile(path):
-        raise UnreadableError("there is no such HDF5 file")
-    try:
-        return h5py.File(path, "r")
-    except OSError as error:
-        raise UnreadableError("it is not a readable HDF5 file") from error
-
-
-def read_hdf5_row(file, dataset, row):
-    """Return row `row` of the named dataset as an image."""
-    try:
-        rows = file[dataset]
-        if not 0 <= row < len(rows):
-            raise UnreadableError(f"dataset {dataset!r} has {len(rows)} rows, none numbered {row}")
-        return as_image(np.asarray(rows[row]))
-    except (KeyError, OSError, TypeError) as error:
-        raise UnreadableError(" ".join(str(error).split()).strip("'\".")) from error
 
 
 class _PerProcess:
@@ -143,7 +131,8 @@ class _PerProcess:
             return self._handle
 
     def __getstate__(self):
-        return {"function": self.function, "path": self.path}
+        files = files_digest([self.path])  # tells, to a cache by pickles, that it has changed
+        return {"function": self.function, "path": self.path, "files": files}
 
     def __setstate__(self, state):
         self.__dict__.update(state)
@@ -164,7 +153,7 @@ class Hdf5Source:
     def __init__(self, file, dataset):
         self.file = os.fspath(file)
         self.dataset = dataset
-        self._open = _PerProcess(open_hdf5, self.file)
+        self._open = _PerProcess(partial(Hdf5Rows, dataset=dataset), self.file)
         try:
             with open_hdf5(self.file) as opened:
                 self._shape = opened[dataset].shape
@@ -188,7 +177,7 @@ class Hdf5Source:
 
     def read(self, i):
         """Return row `i`."""
-        return read_hdf5_row(self._open.get(), self.dataset, int(i))
+        return self._open.get().read(int(i))
 
 
 class ZipSource:
@@ -286,14 +275,14 @@ class PickledByPath:
     """Array attributes that map a file are pickled as its path and mapped again."""
 
     def __getstate__(self):
-        """Return the attributes, memory maps as what maps them again."""
+        """Return the attributes, memory maps as what maps them again, and a digest of the files."""
         state, maps = dict(self.__dict__), {}
         for key, value in self.__dict__.items():
             spec = memmap_spec(value) if isinstance(value, np.ndarray) else None
             if spec is not None:
                 maps[key] = spec
                 del state[key]
-        return state, maps
+        return state, maps, files_digest(spec["filename"] for spec in maps.values())
 
     def __setstate__(self, state):
         """Map the files again."""

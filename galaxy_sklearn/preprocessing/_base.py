@@ -7,13 +7,13 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from galaxy_sklearn._validation import (
-    as_given,
     fit_context,
     is_image_sequence,
     require_finite,
     validate_images,
 )
 from galaxy_sklearn.images._threads import Workers
+from galaxy_sklearn.preprocessing._columns import as_images
 
 _WORTH_A_THREAD = 1 << 12  # values in an image; below, handing it to a thread costs more
 _BLOCK_VALUES = 1 << 21  # values read at a time while learning
@@ -22,23 +22,27 @@ _SAMPLE_PIXELS = 1 << 22
 
 
 class ImagesOutMixin(TransformerMixin, auto_wrap_output_keys=None):
-    """What comes out are images, which no table holds: `set_output` is for the steps after."""
+    """What comes out are images, of which `set_output` makes no table of pixels."""
 
     def __init_subclass__(cls, auto_wrap_output_keys=None, **kwargs):
         super().__init_subclass__(auto_wrap_output_keys=auto_wrap_output_keys, **kwargs)
 
     def set_output(self, *, transform=None):
-        """Return the transformer as it is: images stay images.
+        """Choose what becomes of a column of images; else images stay images.
 
         Parameters
         ----------
         transform : {"default", "pandas", "polars"} or None, default=None
-            Ignored; steps that make a table obey it.
+            Under "pandas" a Series of arrays stays one, with its index. Steps that make a table
+            of images obey the rest; None leaves it as it is.
 
         Returns
         -------
         self : estimator
         """
+        if transform is not None:
+            config = getattr(self, "_sklearn_output_config", {})
+            self._sklearn_output_config = {**config, "transform": transform}
         return self
 
     def get_feature_names_out(self, input_features=None):
@@ -107,7 +111,8 @@ class ImageTransformer(ImagesOutMixin, BaseEstimator):
         -------
         ndarray or ImageSequence
             For a sequence a sequence, not read yet; else an array in the layout of `X`: rows for
-            rows, (n, h, w) for (n, h, w) as long as one band comes out.
+            rows, (n, h, w) for (n, h, w) as long as one band comes out. A Series of arrays where
+            `X` is one and `set_output` asks for pandas.
 
         Raises
         ------
@@ -124,7 +129,7 @@ class ImageTransformer(ImagesOutMixin, BaseEstimator):
             step = copy.copy(self)
             vars(step).pop("_parent_callback_ctx", None)  # a Pipeline's, of one call alone
             return images.map(step)
-        return as_given(self.transform_images(images), X)
+        return as_images(self, self.transform_images(images), X)
 
     def transform_images(self, images):
         """Return the transformed `images`, (n, h, w, c); what a sequence calls on each image."""

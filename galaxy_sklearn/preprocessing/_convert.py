@@ -6,6 +6,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from galaxy_sklearn._validation import validate_images
 from galaxy_sklearn.preprocessing._base import ImagesOutMixin, ImageTransformer, float_type
+from galaxy_sklearn.preprocessing._columns import as_table
 
 _LUMA = (0.299, 0.587, 0.114)
 _LUMA_16_BIT = (19595, 38470, 7471)  # the same times 65536, rounded to that sum
@@ -159,6 +160,20 @@ class Flatten(
     def _n_features_out(self):
         return self.n_features_in_
 
+    def get_feature_names_out(self, input_features=None):
+        """Return the names of the columns: flatten0, flatten1, ...
+
+        Parameters
+        ----------
+        input_features : array-like of str or None, default=None
+            Ignored: the columns are values of an image, whatever the column of images is called.
+
+        Returns
+        -------
+        ndarray of str
+        """
+        return super().get_feature_names_out()
+
     def set_output(self, *, transform=None):
         """Choose the table that `transform` returns.
 
@@ -195,7 +210,7 @@ class Flatten(
         """
         check_is_fitted(self)
         images = np.asarray(validate_images(self, X, reset=False))
-        return self.transform_images(images).reshape(len(images), -1)
+        return as_table(self, self.transform_images(images).reshape(len(images), -1), X)
 
     def transform_images(self, images):
         """Return `images` as (n, 1, 1, n_values): a row of pixels is an image of one pixel.

@@ -10,17 +10,18 @@ from galaxy_sklearn._validation import (
     Interval,
     Options,
     StrOptions,
-    as_given,
     fit_context,
     is_image_sequence,
     validate_images,
 )
 from galaxy_sklearn.exceptions import ImageReadError
+from galaxy_sklearn.images._cache import require_folder
 from galaxy_sklearn.images._decode import REDUCTIONS
 from galaxy_sklearn.images._paths import file_names
 from galaxy_sklearn.images._sequence import ImageSequence
 from galaxy_sklearn.images._sources import split_row_path
 from galaxy_sklearn.preprocessing._base import ImagesOutMixin
+from galaxy_sklearn.preprocessing._columns import as_images
 
 
 class ImageReader(ImagesOutMixin, BaseEstimator):
@@ -36,8 +37,9 @@ class ImageReader(ImagesOutMixin, BaseEstimator):
     mode : {"RGB", "L", None}, default="RGB"
         Bands of 8-bit images: three, one, or None for grey as one band and all else as RGB.
         FITS, HDF5 and 16-bit, 32-bit or float images keep their bands.
-    hdu : int or str, default=None
-        FITS extension by number or name; None takes the first that holds an image.
+    hdu : int, str or tuple, default=None
+        FITS extension by number, name or (name, version), such as ``("SCI", 1)``; None takes the
+        first that holds an image.
     reduce : {1, 2, 4, 8}, default=1
         8-bit images become smaller by this factor, each pixel the mean of a square of them. JPEG
         does so while it is decoded: with 4 in a third of the time. Sizes in the following steps
@@ -74,7 +76,7 @@ class ImageReader(ImagesOutMixin, BaseEstimator):
 
     _parameter_constraints: dict = {
         "mode": [StrOptions({"RGB", "L"}), None],
-        "hdu": [Integral, str, None],
+        "hdu": [Integral, str, tuple, None],
         "reduce": [Options(Integral, set(REDUCTIONS))],
         "fill_nan": [Interval(Real, None, None, closed="neither"), None],
         "on_error": [StrOptions({"raise", "skip", "blank"})],
@@ -126,8 +128,9 @@ class ImageReader(ImagesOutMixin, BaseEstimator):
         ImageReadError
             If a file does not exist and `on_error` is "raise".
         ValueError
-            If a row holds no file name, or images hold NaN or infinity.
+            If a row holds no file name, or images hold NaN or infinity; if `cache` is a file.
         """
+        require_folder("ImageReader", "cache", self.cache)
         paths = self._paths(X)
         if paths is None:
             validate_images(self, X, reset=True)
@@ -161,7 +164,7 @@ class ImageReader(ImagesOutMixin, BaseEstimator):
             validate_data(self, X, reset=False, skip_check_array=True)
         self._check_files(paths)
         images = ImageSequence.from_files(
-            paths,
+            X,
             mode=self.mode,
             hdu=self.hdu,
             reduce=self.reduce,
@@ -186,7 +189,7 @@ class ImageReader(ImagesOutMixin, BaseEstimator):
         fitted_on_images = hasattr(self, "image_shape_")
         checker = self if fitted_on_images else clone(self)
         images = validate_images(checker, X, reset=not fitted_on_images, any_size=True)
-        return images if is_image_sequence(images) else as_given(images, X)
+        return images if is_image_sequence(images) else as_images(self, images, X)
 
     def _forget_images(self):
         for name in ("image_shape_", "pixel_kind_", "feature_names_in_"):

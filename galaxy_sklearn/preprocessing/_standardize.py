@@ -12,11 +12,12 @@ from galaxy_sklearn.preprocessing._base import ImageTransformer, blocks, float_t
 class Standardize(ImageTransformer):
     """Give images zero mean and unit variance.
 
-    ``per="image"`` takes each image by itself, all bands together:
-    ``(x - mean) / max(std, 1 / sqrt(n))`` with n the values in the image, as TensorFlow's
-    ``tf.image.per_image_standardization``; exposure no longer matters, and a blank image stays
-    blank. ``per="training"`` takes mean and deviation of each band over all training images, read
-    in batches of bounded memory; brightness and colour stay comparable between images.
+    ``per="image"`` takes each image by itself, all bands together: ``(x - mean) / std``, so that
+    exposure no longer matters. A float image may be in any unit; one whose deviation is no more
+    than rounding becomes zeros. For uint8 it is ``(x - mean) / max(std, 1 / sqrt(n))`` with n the
+    values in the image, as TensorFlow's ``tf.image.per_image_standardization``.
+    ``per="training"`` takes mean and deviation of each band over all training images, read in
+    batches of bounded memory; brightness and colour stay comparable between images.
 
     Parameters
     ----------
@@ -150,7 +151,13 @@ def _scale_of(mean, var, n):
 
 def _standardize(image):
     number = float_type(image).type
-    mean = image.mean(dtype=np.float64)
-    centred = image.astype(np.float64) - mean
+    values = image.astype(np.float64)
+    if image.dtype != np.uint8:
+        values /= np.abs(values).max() or 1.0  # so that squares of any unit are numbers
+    centred = values - values.mean()
     deviation = math.sqrt(np.mean(np.square(centred)))
-    return (centred / max(deviation, 1 / math.sqrt(image.size))).astype(number)
+    if image.dtype == np.uint8:
+        deviation = max(deviation, 1 / math.sqrt(image.size))
+    elif deviation <= 8 * np.finfo(image.dtype).eps:  # rounding
+        deviation = math.inf
+    return (centred / deviation).astype(number)
