@@ -10,7 +10,7 @@ class ImageReadWarning(UserWarning):
 
 
 class DivergenceError(ValueError):
-    """Training cannot go on: its loss is no finite number."""
+    """A training cannot go on, or ended with a network that cannot compute: numbers overflow."""
 
 
 class MissingDependencyError(ImportError):

@@ -15,7 +15,7 @@ from PIL import Image
 from shapes import make_shapes
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, EpochTimer, GradientNormClipping
 
 from galaxy_sklearn import GalaxyClassifier
 from galaxy_sklearn._training import data
@@ -23,6 +23,7 @@ from galaxy_sklearn._training.checkpoint import describe, images_digest
 from galaxy_sklearn.decomposition import ContrastivePretrainer
 from galaxy_sklearn.galaxy_zoo import load_tree
 from galaxy_sklearn.images import ImageSequence
+from galaxy_sklearn.neural_network._held_out import split_rows
 from galaxy_sklearn.preprocessing import Resize
 
 FIT = """
@@ -237,3 +238,48 @@ def test_checkpoints_of_no_seed_are_warned_of(tmp_path):
     with pytest.warns(UserWarning, match="without a random_state no two fits are the same") as told:
         model.fit(X, y)
     assert told[0].filename == __file__
+
+
+def test_callbacks_that_take_part_begin_another_fit(tmp_path):
+    X, y = make_shapes(60)
+
+    def weights(*callbacks):
+        params = {"max_steps": 3, "random_state": 0, "checkpoint_dir": tmp_path}
+        return _weights(GalaxyClassifier("linear", **params, callbacks=list(callbacks)).fit(X, y))
+
+    plain = weights()
+    assert all(torch.equal(a, b) for a, b in zip(plain.values(), weights(EpochTimer()).values()))
+    assert len(list(tmp_path.glob("fit-*.pt"))) == 1
+    clipped = weights(GradientNormClipping(1e-9))
+    assert not torch.equal(plain["network.classifier.weight"], clipped["network.classifier.weight"])
+    weights(("clip", GradientNormClipping(1e-9)))
+    assert len(list(tmp_path.glob("fit-*.pt"))) == 2
+    weights(GradientNormClipping(1.0))
+    assert len(list(tmp_path.glob("fit-*.pt"))) == 3
+
+
+def test_other_images_held_out_begin_another_fit(tmp_path):
+    X, y = make_shapes(60)
+    params = {"early_stopping": True, "validation_fraction": 0.2, "max_steps": 3, "random_state": 0}
+    model = GalaxyClassifier("simple_cnn", **params, checkpoint_dir=tmp_path).fit(X, y)
+    codes = np.searchsorted(model.classes_, y)
+    _, held_out = split_rows(model, np.arange(60), codes=codes)
+    changed = X.copy()
+    changed[held_out] = 255 - changed[held_out]
+    again = GalaxyClassifier("simple_cnn", **params, checkpoint_dir=tmp_path).fit(changed, y)
+    expected = GalaxyClassifier("simple_cnn", **params).fit(changed, y)
+    assert again.history_[0]["valid_loss"] == expected.history_[0]["valid_loss"]
+    assert again.history_[0]["valid_loss"] != model.history_[0]["valid_loss"]
+
+
+def test_a_damaged_checkpoint_is_replaced(tmp_path):
+    X, y = make_shapes(60)
+    model = GalaxyClassifier("linear", max_steps=2, random_state=0, checkpoint_dir=tmp_path)
+    expected = model.fit(X, y).predict_proba(X)
+    (file,) = tmp_path.glob("fit-*.pt")
+    whole = file.read_bytes()
+    file.write_bytes(whole[:40])
+    with pytest.warns(UserWarning, match=f"{file.name}' is damaged .*begins anew"):
+        model.fit(X, y)
+    assert np.array_equal(model.predict_proba(X), expected)
+    assert len(file.read_bytes()) == len(whole)

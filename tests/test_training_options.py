@@ -137,7 +137,7 @@ def test_all_runs_that_diverge_are_an_error(shapes):
     ],
 )
 def test_a_score_that_cannot_be_is_refused_before_training(shapes, monkeypatch, scoring, message):
-    monkeypatch.setattr(GalaxyClassifier, "_train", None)
+    monkeypatch.setattr(GalaxyClassifier, "_run", None)
     with pytest.raises(ValueError, match=message):
         small(early_stopping=True, validation_fraction=0.3, scoring=scoring).fit(*shapes)
 

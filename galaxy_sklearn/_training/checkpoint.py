@@ -2,9 +2,11 @@
 
 import functools
 import hashlib
+import inspect
 import os
 import tempfile
 import time
+import warnings
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from types import CodeType, FunctionType, MethodType
@@ -12,6 +14,7 @@ from types import CodeType, FunctionType, MethodType
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
+from skorch.callbacks import Callback, LRScheduler, ParamMapper
 
 from galaxy_sklearn._training.data import fits_memory, read_rows
 from galaxy_sklearn._validation import is_image_sequence
@@ -40,10 +43,37 @@ def fingerprint(params, dataset):
     digest = hashlib.sha256()
     for name in sorted(params):
         digest.update(f"{name}={describe(params[name])};".encode())
-    digest.update(np.ascontiguousarray(dataset.targets))
+    digest.update(digest_of(dataset).encode())
+    return digest.hexdigest()[:16]
+
+
+def digest_of(dataset):
+    """Return 16 hexadecimal digits that stand for labelled images, targets and weights."""
+    digest = hashlib.sha256(np.ascontiguousarray(dataset.targets))
     digest.update(np.ascontiguousarray(dataset.weights))
     digest.update(images_digest(dataset.images).encode())
     return digest.hexdigest()[:16]
+
+
+def describe_callbacks(callbacks):
+    """Return a text for those of skorch's callbacks that change gradients, rates or weights.
+
+    Those that watch, report or stop are no part of what a fit is.
+    """
+    alone = [one[1] if isinstance(one, tuple) else one for one in callbacks or ()]
+    return describe([[type(one).__qualname__, _settings(one)] for one in alone if _takes_part(one)])
+
+
+def _takes_part(callback):
+    """Tell whether a callback does more than to watch or stop a training."""
+    on_gradients = type(callback).on_grad_computed is not Callback.on_grad_computed
+    return on_gradients or isinstance(callback, LRScheduler | ParamMapper)
+
+
+def _settings(callback):
+    """Return a callback's parameters, without what it remembers of a training."""
+    names = inspect.signature(type(callback)).parameters
+    return {name: vars(callback)[name] for name in names if name in vars(callback)}
 
 
 def describe(value):
@@ -57,6 +87,9 @@ def describe(value):
         return f"array({value.shape}, {value.dtype}, {content})"
     if isinstance(value, FunctionType):
         return _function(value, ())
+    if isinstance(value, type):
+        methods = [one for one in vars(value).values() if isinstance(one, FunctionType)]
+        return f"{value.__qualname__}{describe([_code(one.__code__) for one in methods])}"
     if isinstance(value, MethodType):
         return describe([value.__func__, value.__self__])
     if isinstance(value, functools.partial):
@@ -172,10 +205,19 @@ class Checkpoint:
             raise
 
     def load(self):
-        """Return the saved state on the CPU, or None if there is none."""
+        """Return the saved state on the CPU, or None if there is none that can be read."""
         for partial in self.path.parent.glob(f"{self.path.stem}.*.partial"):
             if time.time() - partial.stat().st_mtime > _STALE:  # of a fit that was killed
                 partial.unlink(missing_ok=True)
         if not self.path.exists():
             return None
-        return torch.load(self.path, map_location="cpu", weights_only=True)
+        try:
+            return torch.load(self.path, map_location="cpu", weights_only=True)
+        except Exception as error:  # by where the file breaks off: EOFError, RuntimeError, ...
+            warnings.warn(
+                f"The checkpoint {str(self.path)!r} is damaged ({type(error).__name__}); the fit "
+                f"begins anew and replaces it.",
+                UserWarning,
+                stacklevel=2,
+            )
+            return None

@@ -44,6 +44,25 @@ def plain_history(net):
     ]
 
 
+def require_finite_loss(net, epoch):
+    """Raise DivergenceError if the loss of the last epoch, of this number from 0, is not finite."""
+    loss = net.history[-1]["train_loss"]
+    if not math.isfinite(loss):
+        _diverge(net, f"the training loss is {loss} in epoch {epoch + 1}")
+
+
+def require_finite_weights(net):
+    """Raise DivergenceError if the last step, whose loss nothing tells, left weights not finite."""
+    if not all(tensor.isfinite().all() for tensor in net.module_.state_dict().values()):
+        _diverge(net, "its weights are no longer finite after the last step")
+
+
+def _diverge(net, what):
+    raise DivergenceError(
+        f"{net.owner} cannot go on: {what}. Lower learning_rate, or look for extreme pixel values."
+    )
+
+
 class EpochLoop:
     """Train a net for some epochs.
 
@@ -107,6 +126,7 @@ class EpochLoop:
         else:
             with self.net.averaged_weights():
                 self.net.settle(self.dataset)
+        require_finite_weights(self.net)
         self.net.finish()
         return epoch
 
@@ -121,12 +141,7 @@ class EpochLoop:
         self.net.start_epoch(epoch, epoch_seed(self.net.seed, epoch))
         self.net.record = record
         self.net.fit_loop(self.dataset, epochs=1)
-        loss = self.net.history[-1]["train_loss"]
-        if not math.isfinite(loss):
-            raise DivergenceError(
-                f"{self.net.owner} cannot go on: the training loss is {loss} in epoch {epoch + 1}. "
-                f"Lower learning_rate, or look for extreme pixel values."
-            )
+        require_finite_loss(self.net, epoch)
         return stopped
 
     def _record(self, epoch):

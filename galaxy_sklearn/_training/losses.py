@@ -17,14 +17,23 @@ class ClassificationLoss(nn.Module):
     adjustment : ndarray of shape (n_classes,)
         Added to the logits in training only: `tau` times the logarithm of the class shares makes
         prediction favour rare classes.
+    function : callable, default=None
+        Called with the logits and the class numbers, returns the loss of each image; None is
+        cross-entropy.
+
+    Raises
+    ------
+    ValueError
+        If `function` returns anything but one number an image.
 
     References
     ----------
     Menon et al. (2021), ICLR, eq. 10: the logit-adjusted loss.
     """
 
-    def __init__(self, label_smoothing, class_weight, adjustment):
+    def __init__(self, label_smoothing, class_weight, adjustment, function=None):
         super().__init__()
+        self.function = function
         self.label_smoothing = label_smoothing
         self.register_buffer("class_weight", torch.as_tensor(class_weight))
         self.register_buffer("adjustment", torch.as_tensor(adjustment))
@@ -41,14 +50,21 @@ class ClassificationLoss(nn.Module):
         weights : Tensor of shape (n,)
             Weight of each image, 1 on average over the training set.
         """
-        losses = F.cross_entropy(
-            logits + self.adjustment.to(logits.dtype),
-            codes,
-            label_smoothing=self.label_smoothing,
-            reduction="none",
-        )
+        losses = self._losses(logits + self.adjustment.to(logits.dtype), codes)
         weights = weights * self.class_weight[codes]
         return (losses * weights.to(losses.dtype)).mean()
+
+    def _losses(self, logits, codes):
+        if self.function is None:
+            settings = {"label_smoothing": self.label_smoothing, "reduction": "none"}
+            return F.cross_entropy(logits, codes, **settings)
+        losses = self.function(logits, codes)
+        if losses.shape != codes.shape:
+            raise ValueError(
+                f"A loss of one's own must return one number an image, such as with "
+                f"reduction='none'; got shape {tuple(losses.shape)} for {len(codes)} images."
+            )
+        return losses
 
     @staticmethod
     def activation(logits):

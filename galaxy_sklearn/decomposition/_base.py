@@ -21,7 +21,7 @@ from galaxy_sklearn._validation import (
     fit_context,
     validate_images,
 )
-from galaxy_sklearn.neural_network._base import ImageNetEstimator
+from galaxy_sklearn.neural_network._embedding import ImageNetEstimator
 
 
 class Pretrainer(ImageNetEstimator):

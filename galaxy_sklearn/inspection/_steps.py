@@ -14,7 +14,7 @@ from galaxy_sklearn._training.model import AppliedTransformer
 from galaxy_sklearn._validation import is_image_sequence, validate_images
 from galaxy_sklearn.augmentation._views import central_view
 from galaxy_sklearn.inspection._fitted import contrast_limits
-from galaxy_sklearn.neural_network._base import ImageNetEstimator
+from galaxy_sklearn.neural_network._embedding import ImageNetEstimator
 
 _INNER = ("estimator_", "best_estimator_", "estimator")
 _AFTER_THE_VIEW = (

@@ -4,6 +4,7 @@ import difflib
 import inspect
 
 import timm
+from torch import nn
 
 from galaxy_sklearn.networks._alexnet import AlexNet
 from galaxy_sklearn.networks._dieleman import Dieleman
@@ -16,6 +17,7 @@ from galaxy_sklearn.networks._galaxy10 import (
 )
 from galaxy_sklearn.networks._galaxynet import GalaxyNet
 from galaxy_sklearn.networks._linear import Linear
+from galaxy_sklearn.networks._own import OwnNetwork
 from galaxy_sklearn.networks._simple_cnn import SimpleCNN
 from galaxy_sklearn.networks._timm import TimmNetwork
 from galaxy_sklearn.networks._wu import WuEncoderCNN, WuSimpleCNN, WuVGG16
@@ -60,8 +62,9 @@ def build_network(name, n_channels, n_classes, image_size, **params):
 
     Parameters
     ----------
-    name : str
-        One of `available()`, or ``"timm/<model>"`` for any model of timm.
+    name : str or callable
+        One of `available()`, or ``"timm/<model>"`` for any model of timm; or what makes a network
+        of your own, called as ``name(n_channels, n_classes, image_size, **params)``.
     n_channels : int
         Bands of the images.
     n_classes : int
@@ -69,7 +72,7 @@ def build_network(name, n_channels, n_classes, image_size, **params):
     image_size : tuple of int
         (height, width) of the images in pixels.
     **params
-        The network's own keyword parameters.
+        The network's own keyword parameters; `input_size` too for one of your own.
 
     Returns
     -------
@@ -77,16 +80,34 @@ def build_network(name, n_channels, n_classes, image_size, **params):
 
     Raises
     ------
+    TypeError
+        If a network is given, and not what makes one, or something else is made.
     ValueError
-        If there is no network of that name, it has no such parameter, or the images are too small.
+        If there is no network of that name, it has no such parameter, the images are too small, or
+        it makes no logits of them.
     """
+    if not isinstance(name, str):
+        return _own(name, n_channels, n_classes, image_size, **params)
     if name.startswith(_TIMM):
         params["model"] = name.removeprefix(_TIMM)
     return construct(name, _network(name), n_channels, n_classes, image_size, **params)
 
 
+def _own(make, *sizes, **params):
+    if isinstance(make, nn.Module):
+        raise TypeError(
+            f"network takes what makes a network, for each fit a fresh one: the class "
+            f"{type(make).__name__}, or a function; got a network itself."
+        )
+    given = {name: value for name, value in params.items() if name != "input_size"}
+    _require_known(getattr(make, "__qualname__", repr(make)), make, sizes, given)
+    return OwnNetwork(*sizes, make=make, **params)
+
+
 def _network(name):
     """Return the class of a network; raise ValueError if there is none of that name."""
+    if not isinstance(name, str):
+        return name
     if name.startswith(_TIMM):
         return TimmNetwork
     if name in _NETWORKS:
@@ -103,11 +124,16 @@ def _network(name):
 
 def construct(name, network, *sizes, **params):
     """Return ``network(*sizes, **params)``; ValueError if it has no such parameter."""
-    known = list(inspect.signature(network).parameters)[len(sizes) :]
+    _require_known(name, network, sizes, params)
+    return network(*sizes, **params)
+
+
+def _require_known(name, network, sizes, params):
+    takes = inspect.signature(network).parameters
+    known = list(takes)[len(sizes) :]
     unknown = sorted(set(params) - set(known))
-    if unknown:
+    if unknown and not any(one.kind is one.VAR_KEYWORD for one in takes.values()):
         raise ValueError(
             f"The network {name!r} has no parameter {unknown[0]!r}; it takes "
             f"{', '.join(known) or 'none'}."
         )
-    return network(*sizes, **params)

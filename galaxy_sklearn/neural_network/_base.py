@@ -7,17 +7,15 @@ import warnings
 
 import numpy as np
 import torch
-from sklearn.base import (
-    BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    clone,
-)
+from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
 from galaxy_sklearn._training.checkpoint import (
     Checkpoint,
+    describe,
+    describe_callbacks,
+    digest_of,
     fingerprint,
     images_digest,
     weights_digest,
@@ -33,7 +31,13 @@ from galaxy_sklearn._training.device import (
     resolve_device,
     resolve_precision,
 )
-from galaxy_sklearn._training.loop import BestEpoch, EpochLoop, plain_history
+from galaxy_sklearn._training.loop import (
+    BestEpoch,
+    EpochLoop,
+    plain_history,
+    require_finite_loss,
+    require_finite_weights,
+)
 from galaxy_sklearn._training.model import image_model
 from galaxy_sklearn._training.net import TrainingNet
 from galaxy_sklearn._training.optimizers import OPTIMIZERS
@@ -58,7 +62,7 @@ from galaxy_sklearn.neural_network._warnings import WarningsMixin
 
 PREDICTION_BATCH = 128
 MUON_PARAMETERS = 4_000_000  # beyond, orthogonal updates take as long as the gradients on a CPU
-_NOT_IN_FINGERPRINT = {"verbose", "checkpoint_dir", "device", "callbacks", "tta"}
+_NOT_IN_FINGERPRINT = {"verbose", "checkpoint_dir", "device", "tta"}
 _NOT_IN_FINGERPRINT |= {"warm_start", "pooling", "sampling_strategy"}
 
 
@@ -233,10 +237,13 @@ class NetEstimator(NestedParamsMixin, SavedMixin, WarningsMixin, BaseEstimator):
         model, dtype = self._build_model(images, weights, n_outputs, start)
         device = self._device()
         net_class, net_params = self._net_class()
-        settings = self._optimizer_settings() | {"fused": device.type != "mps"}
-        settings |= self.optimizer_params or {}
         optimiser, rate = self._optimiser(model)
         self._check_settings(optimiser)
+        settings = self._optimizer_settings() | {"fused": device.type != "mps"}
+        if isinstance(self.optimizer, type):  # of which nobody knows what it takes
+            takes = inspect.signature(optimiser).parameters
+            settings = {name: value for name, value in settings.items() if name in takes}
+        settings |= self.optimizer_params or {}
         return net_class(
             model,
             **net_params,
@@ -279,6 +286,13 @@ class NetEstimator(NestedParamsMixin, SavedMixin, WarningsMixin, BaseEstimator):
     def _optimiser(self, model):
         """Return the optimiser's class and its highest learning rate, for a model."""
         name, rate = self.optimizer, self.learning_rate
+        if isinstance(name, type):
+            if not issubclass(name, torch.optim.Optimizer):
+                raise TypeError(
+                    f"{type(self).__name__} takes a subclass of torch.optim.Optimizer as its "
+                    f"optimizer; got {name!r}."
+                )
+            return name, 0.003 if rate == "auto" else rate
         if name == "auto":
             n_parameters = sum(parameter.numel() for parameter in model.parameters())
             name = "muon" if n_parameters <= MUON_PARAMETERS else "adamw"
@@ -313,15 +327,23 @@ class NetEstimator(NestedParamsMixin, SavedMixin, WarningsMixin, BaseEstimator):
         weights = weights[rows]
         return LabelledImages(images, targets[rows], weights / weights.mean())
 
-    def _train(self, dataset, n_outputs, *, validate=None, X_unlabeled=None):
-        """Train on `dataset`, from `n_restarts` seeds, and keep the best run."""
+    def _train(self, dataset, n_outputs, *, held_out=None, X_unlabeled=None):
+        """Train on `dataset`, from `n_restarts` seeds, and keep the best run.
+
+        What is `held_out`, labelled images too, is for the validation of each epoch.
+        """
         self._check_views()
+        validate = None if held_out is None else self._validator(held_out)
+        self._held_out_digest = None
+        if held_out is not None and self.checkpoint_dir is not None:
+            self._held_out_digest = digest_of(held_out)
         pool = self._validate_pool(X_unlabeled)
         self._warn_of_lost_checkpoints()
         self._warn_of_idle_epochs(len(dataset))
         self._warn_of_bytes(dataset)
         seed = draw_seed(self.random_state)
         earlier = getattr(self, "net_", None) if self.warm_start else None
+        self._check_standardize(earlier)
         if earlier is None:
             self._warn_of_frozen_chance()
             self._fit_pretrainer(dataset.images, seed, pool)
@@ -340,6 +362,17 @@ class NetEstimator(NestedParamsMixin, SavedMixin, WarningsMixin, BaseEstimator):
                     best, self.n_iter_ = score, n_epochs
                     self._keep(net)
             self.restart_scores_.append(score)
+
+    def _check_standardize(self, earlier):
+        """Raise ValueError if `earlier`, to be trained further, saw pixels in another way."""
+        now = describe(self.standardize)
+        before = getattr(self, "_standardized", now)
+        if earlier is not None and now != before:
+            raise ValueError(
+                f"{type(self).__name__}(warm_start=True) goes on with a network that was trained "
+                f"under standardize={before}; got {now}."
+            )
+        self._standardized = now
 
     def _run(self, dataset, n_outputs, validate, seed, earlier):
         """Train a fresh net, or `earlier` again; return it, its epochs and its score."""
@@ -379,6 +412,8 @@ class NetEstimator(NestedParamsMixin, SavedMixin, WarningsMixin, BaseEstimator):
         params = self.get_params(deep=False)
         params = {k: v for k, v in params.items() if k not in _NOT_IN_FINGERPRINT}
         params |= {"random_state": seed, "class": type(self).__name__}
+        params |= {"held_out": self._held_out_digest}
+        params |= {"callbacks": describe_callbacks(params.get("callbacks"))}
         _, settings = self._net_class()
         params |= settings
         if "pool" in settings:
@@ -407,9 +442,19 @@ class NetEstimator(NestedParamsMixin, SavedMixin, WarningsMixin, BaseEstimator):
                 net = self.net_.place(device).resume_training()
             net.start_epoch(self.n_iter_, epoch_seed(net.seed, self.n_iter_))
             net.fit_loop(dataset, epochs=1)
+            self._require_finite(net)
             net.module_.eval()
         self.n_iter_ += 1
         self._keep(net)
+
+    def _require_finite(self, net):
+        """Raise DivergenceError, and forget the network, if a pass has ruined it."""
+        try:
+            require_finite_loss(net, self.n_iter_)
+            require_finite_weights(net)
+        except DivergenceError:
+            self.__dict__.pop("net_", None)
+            raise
 
     def _outputs(self, X, *, embed=False):
         """Return averaged outputs for `X`, float64 (n_samples, n_outputs)."""
@@ -417,9 +462,14 @@ class NetEstimator(NestedParamsMixin, SavedMixin, WarningsMixin, BaseEstimator):
         net = self.net_.place(self._device())
         side = min(self.image_shape_[:2])
         views = prediction_views(self.tta, side=side, field=self.field_)
-        return np.concatenate(
-            [net.outputs(batch, views, embed=embed) for batch in self._checked_batches(X)]
-        )
+        batches = self._checked_batches(X)
+        outputs = np.concatenate([net.outputs(batch, views, embed=embed) for batch in batches])
+        if not np.isfinite(outputs).all():
+            raise DivergenceError(
+                f"{type(self).__name__} predicts what is not finite: its training ended with "
+                f"weights too large to compute with. Fit again with a lower learning_rate."
+            )
+        return outputs
 
     def _checked_batches(self, X):
         """Yield the images of `X` in batches, with a progress bar."""
@@ -443,31 +493,3 @@ class NetEstimator(NestedParamsMixin, SavedMixin, WarningsMixin, BaseEstimator):
             return
         for start in range(0, len(images), PREDICTION_BATCH):
             yield images[start : start + PREDICTION_BATCH]
-
-
-class ImageNetEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEstimator):
-    """A network on images that is also a transformer: of images to embeddings."""
-
-    def transform(self, X):
-        """Return embeddings: what the network's last layer sees.
-
-        Parameters
-        ----------
-        X : array-like or ImageSequence
-            Images of the shape and pixel kind seen in `fit`.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_embedding)
-            float64, averaged over the views of `tta` where there is such a parameter.
-
-        Raises
-        ------
-        ValueError
-            If the images have another shape or pixel kind, or hold NaN or infinity.
-        """
-        return self._outputs(X, embed=True)
-
-    @property
-    def _n_features_out(self):
-        return self.net_.module_.network.n_embedding

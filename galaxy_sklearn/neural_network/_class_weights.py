@@ -1,5 +1,7 @@
 """How much each class counts in the loss."""
 
+from numbers import Real
+
 import numpy as np
 
 
@@ -18,7 +20,7 @@ def weights_of_classes(class_weight, classes, shares):
     Raises
     ------
     ValueError
-        If a label is not among the classes, or a weight is negative or infinite.
+        If a label is not among the classes, or a weight is no number, negative or infinite.
     """
     weights, present = np.ones(len(classes)), shares > 0
     if class_weight == "balanced":
@@ -32,7 +34,7 @@ def weights_of_classes(class_weight, classes, shares):
                     f"GalaxyClassifier got a class_weight for {label!r}, which is not among "
                     f"the classes {classes.tolist()}."
                 )
-            if not 0 <= weight < np.inf:
+            if not isinstance(weight, Real) or not 0 <= weight < np.inf:
                 got = f"{weight!r} for {label!r}"
                 raise ValueError(f"GalaxyClassifier needs class weights >= 0; got {got}.")
             weights[np.searchsorted(classes, label)] = weight

@@ -6,9 +6,8 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import get_scorer_names
-from sklearn.model_selection import train_test_split
 
-from galaxy_sklearn._training.device import PRECISIONS
+from galaxy_sklearn._training.device import PRECISIONS, fit_for
 from galaxy_sklearn._training.losses import ClassificationLoss
 from galaxy_sklearn._training.optimizers import OPTIMIZERS
 from galaxy_sklearn._training.schedules import SCHEDULES
@@ -26,12 +25,14 @@ from galaxy_sklearn._validation import (
     validate_sample_weight,
 )
 from galaxy_sklearn.augmentation._views import MultiScaleCrop, RotatedViews, prediction_views
-from galaxy_sklearn.neural_network._base import ImageNetEstimator
 from galaxy_sklearn.neural_network._class_weights import weights_of_classes
+from galaxy_sklearn.neural_network._decisions import DecisionsMixin
+from galaxy_sklearn.neural_network._embedding import ImageNetEstimator
+from galaxy_sklearn.neural_network._held_out import check_groups, split_rows
 from galaxy_sklearn.neural_network._scoring import require_scoring, validation_score
 
 
-class GalaxyClassifier(ClassifierMixin, ImageNetEstimator):
+class GalaxyClassifier(DecisionsMixin, ClassifierMixin, ImageNetEstimator):
     """Tell galaxies apart by their images.
 
     The defaults are the recipe that did best on real galaxies (see ``docs/benchmarks.md``): a
@@ -39,9 +40,11 @@ class GalaxyClassifier(ClassifierMixin, ImageNetEstimator):
 
     Parameters
     ----------
-    network : str, default="galaxynet"
+    network : str or callable, default="galaxynet"
         Name of the network: one of `galaxy_sklearn.networks.available()`, or ``"timm/<model>"``
-        for any model of timm.
+        for any model of timm. Or the class of a `torch.nn.Module`, or a function that returns one,
+        called as ``network(n_channels, n_classes, (height, width), **network_params)``: images
+        (n, n_channels, height, width) in, logits (n, n_classes) out.
     network_params : dict, default=None
         Keyword arguments of the network; each is also a parameter ``network__<name>``.
     pretrained : bool, path-like or estimator, default=None
@@ -75,21 +78,22 @@ class GalaxyClassifier(ClassifierMixin, ImageNetEstimator):
         view relative to the plain one, or both (``["d4", 0.9, 1.1]``). ``"galaxynet"`` gives the
         same answer for all eight, so that only fields of view change it. Or a
         `galaxy_sklearn.augmentation.MultiScaleCrop` or `RotatedViews`.
-    loss : {"cross_entropy", "logit_adjusted"}, default="logit_adjusted"
+    loss : {"cross_entropy", "logit_adjusted"} or callable, default="logit_adjusted"
         ``"logit_adjusted"`` is cross-entropy that helps rare classes: `adjustment` times the
-        logarithm of the class shares is added to the logits in training (Menon et al. 2021).
+        logarithm of the class shares is added to the logits in training (Menon et al. 2021). Or
+        what returns the losses (n,) of logits (n, n_classes) and class numbers (n,).
     adjustment : float, default=0.4
         Strength of ``loss="logit_adjusted"``: 0 aims at accuracy alone, 1 at equal recall of all
         classes. Probabilities shift towards rare classes by as much; calibrate where that matters.
     label_smoothing : float, default=0.05
-        Share of each target spread over all classes.
+        Share of each target spread over all classes, by the losses that have names.
     class_weight : dict or "balanced", default=None
         Weight of each class in the loss.
-    optimizer : {"auto", "muon", "adamw", "adam", "sgd"}, default="auto"
+    optimizer : {"auto", "muon", "adamw", "adam", "sgd"} or class, default="auto"
         Optimiser of the network's weights. ``"muon"`` makes the updates of convolutions orthogonal
         (Jordan et al. 2024), which took two thirds of AdamW's epochs to the same loss; all else it
         treats as AdamW does. ``"auto"`` is that for up to 4 million parameters, and AdamW beyond,
-        where it would take too long on a CPU.
+        where it would take too long on a CPU. Or a subclass of `torch.optim.Optimizer`.
     optimizer_params : dict, default=None
         Further keyword arguments of the optimiser; each is also a parameter
         ``optimizer__<name>``.
@@ -122,7 +126,7 @@ class GalaxyClassifier(ClassifierMixin, ImageNetEstimator):
     scoring : str or callable, default=None
         Score for `early_stopping`, any of scikit-learn's; None is accuracy.
     validation_fraction : float, default=0.1
-        Part set aside under `early_stopping`, with equal class shares.
+        Part set aside under `early_stopping`, with equal class shares; see `groups` in `fit`.
     n_iter_no_change : int, default=10
         Epochs without a better score before stopping.
     n_restarts : int, default=1
@@ -133,7 +137,7 @@ class GalaxyClassifier(ClassifierMixin, ImageNetEstimator):
     checkpoint_dir : path-like, default=None
         Folder in which `fit` saves its state after every epoch. The same fit on the same data,
         with the same number for `random_state`, goes on from there after a kill, and ends with the
-        same model.
+        same model. Callbacks begin afresh then; those that only watch or stop may be others.
     device : str, default="auto"
         ``"auto"`` is CUDA, then MPS, then the CPU; or any name PyTorch knows.
     precision : {"auto", "float32", "bf16", "float64"}, default="auto"
@@ -188,8 +192,9 @@ class GalaxyClassifier(ClassifierMixin, ImageNetEstimator):
     (3, 5)
     """
 
+    __metadata_request__fit = {"groups": False}
     _parameter_constraints: dict = {
-        "network": [str],
+        "network": [str, callable],
         "network_params": [dict, None],
         "pretrained": ["boolean", str, os.PathLike, HasMethods("fit"), None],
         "image_shape": ["array-like", None],
@@ -197,11 +202,11 @@ class GalaxyClassifier(ClassifierMixin, ImageNetEstimator):
         "augmentation": [StrOptions({"galaxy"}), callable, None],
         "standardize": [StrOptions({"training", "image"}), HasMethods("transform"), None],
         "tta": [StrOptions({"d4"}), POSITIVE, list, tuple, MultiScaleCrop, RotatedViews, None],
-        "loss": [StrOptions({"cross_entropy", "logit_adjusted"})],
+        "loss": [StrOptions({"cross_entropy", "logit_adjusted"}), callable],
         "adjustment": [NON_NEGATIVE],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "class_weight": [StrOptions({"balanced"}), dict, None],
-        "optimizer": [StrOptions({"auto", *OPTIMIZERS})],
+        "optimizer": [StrOptions({"auto", *OPTIMIZERS}), type],
         "optimizer_params": [dict, None],
         "learning_rate": [POSITIVE, StrOptions({"auto"})],
         "schedule": [StrOptions(set(SCHEDULES)), callable],
@@ -305,7 +310,7 @@ class GalaxyClassifier(ClassifierMixin, ImageNetEstimator):
         self.random_state = random_state
 
     @fit_context
-    def fit(self, X, y, sample_weight=None, X_unlabeled=None):
+    def fit(self, X, y, sample_weight=None, X_unlabeled=None, groups=None):
         """Train a fresh network; a second call forgets the first, unless `warm_start`.
 
         Parameters
@@ -320,6 +325,9 @@ class GalaxyClassifier(ClassifierMixin, ImageNetEstimator):
         X_unlabeled : array-like or ImageSequence, default=None
             Images without labels that an unfitted pretrainer in `pretrained` is fitted on, in
             place of X. A Pipeline prepares them too if its ``transform_input`` names them.
+        groups : array-like of shape (n_samples,), default=None
+            What each image belongs to, such as `galaxy_sklearn.datasets.sky_groups`, under
+            `early_stopping`: no group is then both trained on and held out.
 
         Returns
         -------
@@ -344,14 +352,17 @@ class GalaxyClassifier(ClassifierMixin, ImageNetEstimator):
                 f"{self.classes_.tolist()} and got {classes.tolist()}."
             )
         self.classes_ = classes
-        self._weigh_classes(codes, weights)
-        training, held_out = self._split(codes, weights)
+        shares = self._shares_of_classes(codes, weights)
+        if np.count_nonzero(shares) < 2:
+            raise ValueError(
+                "GalaxyClassifier needs at least two classes; sample_weight leaves only one class."
+            )
+        self._weigh_classes(shares)
+        training, held_out = self._split(codes, weights, check_groups(self, groups, len(images)))
         dataset = self._dataset(images, codes, weights, training)
-        validate = None
         if held_out is not None:
-            validation = self._dataset(images, codes, weights, held_out)
-            validate = self._validator(validation)
-        self._train(dataset, len(classes), validate=validate, X_unlabeled=X_unlabeled)
+            held_out = self._dataset(images, codes, weights, held_out)
+        self._train(dataset, len(classes), held_out=held_out, X_unlabeled=X_unlabeled)
         return self
 
     @fit_context
@@ -359,6 +370,7 @@ class GalaxyClassifier(ClassifierMixin, ImageNetEstimator):
         """Take one pass over some images, at a tenth of the learning rate.
 
         Optimiser, learning rate and batch size are those of the first call, or of the last `fit`.
+        The class shares that loss and `class_weight` go by are of all images seen so far.
 
         Parameters
         ----------
@@ -393,8 +405,11 @@ class GalaxyClassifier(ClassifierMixin, ImageNetEstimator):
             )
         codes = self._codes(y, len(images))
         weights = validate_sample_weight(self, sample_weight, len(images))
-        if first:
-            self._weigh_classes(codes, weights, every_class=False)
+        shares = self._shares_of_classes(codes, weights)
+        self._weigh_classes(shares if first else self._shares + shares)
+        if not first:
+            device = self._device()
+            self.net_.place(device).criterion_ = fit_for(device, self._make_criterion()).to(device)
         self._train_further(self._dataset(images, codes, weights, slice(None)), len(self.classes_))
         return self
 
@@ -408,16 +423,16 @@ class GalaxyClassifier(ClassifierMixin, ImageNetEstimator):
             )
         return np.searchsorted(self.classes_, present)[codes]
 
-    def _weigh_classes(self, codes, weights, *, every_class=True):
-        shares = np.bincount(codes, weights=weights, minlength=len(self.classes_))
-        if every_class and np.count_nonzero(shares) < 2:
-            raise ValueError(
-                "GalaxyClassifier needs at least two classes; sample_weight leaves only one class."
-            )
+    def _shares_of_classes(self, codes, weights):
+        return np.bincount(codes, weights=weights, minlength=len(self.classes_))
+
+    def _weigh_classes(self, shares):
+        """Take the sums of the sample weights of each class for prior and weights in the loss."""
+        self._shares = shares
         self._prior = np.maximum(shares, shares[shares > 0].min()) / shares.sum()
         self._class_weight = weights_of_classes(self.class_weight, self.classes_, shares)
 
-    def _split(self, codes, weights):
+    def _split(self, codes, weights, groups):
         """Return rows to train on and rows held out, or None; rows without weight are neither.
 
         Rows whose label a PseudoLabelClassifier guessed are not held out.
@@ -428,18 +443,8 @@ class GalaxyClassifier(ClassifierMixin, ImageNetEstimator):
         never_held_out = []
         if guessed is not None:
             never_held_out, rows = rows[guessed[rows]], rows[~guessed[rows]]
-        seed = self.random_state if isinstance(self.random_state, Integral) else 0
-        try:
-            training, held_out = train_test_split(
-                rows, test_size=self.validation_fraction, stratify=codes[rows], random_state=seed
-            )
-            return np.r_[training, never_held_out].astype(int), held_out
-        except ValueError as error:
-            raise ValueError(
-                f"GalaxyClassifier(early_stopping=True) cannot set aside "
-                f"{self.validation_fraction:.0%} of {len(rows)} images with every class in both "
-                f"parts: {error}"
-            ) from error
+        training, held_out = split_rows(self, rows, codes=codes, groups=groups)
+        return np.r_[training, never_held_out].astype(int), held_out
 
     def _validator(self, dataset):
         views = prediction_views(None)
@@ -463,7 +468,9 @@ class GalaxyClassifier(ClassifierMixin, ImageNetEstimator):
     def _make_criterion(self):
         strength = self.adjustment if self.loss == "logit_adjusted" else 0.0
         adjustment = strength * np.log(self._prior)
-        return ClassificationLoss(float(self.label_smoothing), self._class_weight, adjustment)
+        function = self.loss if callable(self.loss) else None
+        smoothing = float(self.label_smoothing)
+        return ClassificationLoss(smoothing, self._class_weight, adjustment, function)
 
     def predict_proba(self, X):
         """Return the probability of each class.
@@ -484,17 +491,3 @@ class GalaxyClassifier(ClassifierMixin, ImageNetEstimator):
             If the images have another shape or pixel kind, or hold NaN or infinity.
         """
         return self._outputs(X)
-
-    def predict(self, X):
-        """Return the most probable class of each image, shape (n_samples,)."""
-        proba = self.predict_proba(X)
-        return self.classes_[proba.argmax(axis=1)]
-
-    def predict_log_proba(self, X):
-        """Return the logarithm of `predict_proba`, shape (n_samples, n_classes)."""
-        return np.log(np.maximum(self.predict_proba(X), np.finfo(np.float64).tiny))
-
-    def decision_function(self, X):
-        """Return log-probabilities (n_samples, n_classes), or log-odds (n_samples,) of two."""
-        log_proba = self.predict_log_proba(X)
-        return log_proba if len(self.classes_) > 2 else log_proba[:, 1] - log_proba[:, 0]

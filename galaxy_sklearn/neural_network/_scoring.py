@@ -7,9 +7,10 @@ from sklearn.metrics import check_scoring
 
 from galaxy_sklearn.augmentation._views import prediction_views
 from galaxy_sklearn.metrics._votes import vote_rmse
+from galaxy_sklearn.neural_network._decisions import DecisionsMixin
 
 
-class KnownPredictions(ClassifierMixin, BaseEstimator):
+class KnownPredictions(DecisionsMixin, ClassifierMixin, BaseEstimator):
     """A classifier whose probabilities for one set of images are known.
 
     Parameters
@@ -39,15 +40,6 @@ class KnownPredictions(ClassifierMixin, BaseEstimator):
     def predict_proba(self, X):
         """Return the known probabilities, shape (n_samples, n_classes)."""
         return self.proba
-
-    def predict(self, X):
-        """Return the most probable label of each image, shape (n_samples,)."""
-        return self.classes[self.proba.argmax(1)]
-
-    def decision_function(self, X):
-        """Return log-probabilities, or log-odds (n_samples,) of two classes."""
-        logs = np.log(np.maximum(self.proba, np.finfo(float).tiny))
-        return logs if len(self.classes) > 2 else logs[:, 1] - logs[:, 0]
 
 
 class KnownFractions(RegressorMixin, BaseEstimator):
@@ -101,7 +93,12 @@ def require_scoring(scoring, classes, codes, weights):
 
     Parameters are those of `validation_score`; the predictions tried are right ones.
     """
-    validation_score(scoring, classes, np.eye(len(classes))[codes], codes, weights)
+    try:
+        validation_score(scoring, classes, np.eye(len(classes))[codes], codes, weights)
+    except ValueError as error:
+        raise ValueError(
+            f"scoring={scoring!r} cannot be taken of the labels set aside: {error}"
+        ) from error
 
 
 def fractions_score(scoring, predicted, truth, weights):

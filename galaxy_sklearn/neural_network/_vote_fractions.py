@@ -1,10 +1,7 @@
 """VoteFractionRegressor: an image network that predicts how volunteers vote."""
 
-from numbers import Integral
-
 import numpy as np
 from sklearn.base import RegressorMixin
-from sklearn.model_selection import train_test_split
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -20,8 +17,9 @@ from galaxy_sklearn._validation import (
 from galaxy_sklearn.galaxy_zoo._samples import clean_samples, kind_of
 from galaxy_sklearn.galaxy_zoo._tree import KINDS, DecisionTree
 from galaxy_sklearn.metrics._votes import vote_rmse
-from galaxy_sklearn.neural_network._base import ImageNetEstimator
 from galaxy_sklearn.neural_network._classifier import GalaxyClassifier
+from galaxy_sklearn.neural_network._embedding import ImageNetEstimator
+from galaxy_sklearn.neural_network._held_out import check_groups, split_rows
 from galaxy_sklearn.neural_network._scoring import fractions_score, outputs_and_loss
 from galaxy_sklearn.neural_network._vote_distribution import VoteDistribution
 from galaxy_sklearn.neural_network._vote_targets import (
@@ -51,9 +49,8 @@ class VoteFractionRegressor(RegressorMixin, ImageNetEstimator):
 
     Parameters
     ----------
-    network : str, default="galaxynet"
-        Name of the network: one of `galaxy_sklearn.networks.available()`, or ``"timm/<model>"``
-        for any model of timm.
+    network : str or callable, default="galaxynet"
+        Name of the network, or what makes one of your own.
     tree : str, DecisionTree or None, default="gz2_kaggle"
         A name for `galaxy_sklearn.galaxy_zoo.load_tree`, or a tree. The default is that of Galaxy
         Zoo 2 as the Kaggle Galaxy Challenge has it, where the answers to question 6 sum to 1;
@@ -95,11 +92,8 @@ class VoteFractionRegressor(RegressorMixin, ImageNetEstimator):
         What takes the scale out of pixels.
     tta : None, "d4", float, list of these, MultiScaleCrop or RotatedViews, default=None
         Views that prediction averages over; averages keep the sum rules.
-    optimizer : {"auto", "muon", "adamw", "adam", "sgd"}, default="auto"
-        Optimiser of the network's weights. ``"muon"`` makes the updates of convolutions orthogonal
-        (Jordan et al. 2024), which took two thirds of AdamW's epochs to the same loss; all else it
-        treats as AdamW does. ``"auto"`` is that for up to 4 million parameters, and AdamW beyond,
-        where it would take too long on a CPU.
+    optimizer : {"auto", "muon", "adamw", "adam", "sgd"} or class, default="auto"
+        Optimiser of the network's weights.
     optimizer_params : dict, default=None
         Further keyword arguments of the optimiser; each is also a parameter
         ``optimizer__<name>``.
@@ -182,6 +176,7 @@ restart_scores_, history_, net_
     >>> check_votes(model.predict(X), tree="gz2_kaggle", tolerance=1e-6)
     """
 
+    __metadata_request__fit = {"groups": False}
     _parameter_constraints: dict = {
         **{
             k: v for k, v in GalaxyClassifier._parameter_constraints.items() if k not in _OF_CLASSES
@@ -289,7 +284,7 @@ restart_scores_, history_, net_
         return tags
 
     @fit_context
-    def fit(self, X, y, sample_weight=None, X_unlabeled=None):
+    def fit(self, X, y, sample_weight=None, X_unlabeled=None, groups=None):
         """Train a fresh network; a second call forgets the first, unless `warm_start`.
 
         Parameters
@@ -306,6 +301,9 @@ restart_scores_, history_, net_
         X_unlabeled : array-like or ImageSequence, default=None
             Images without votes that an unfitted pretrainer in `pretrained` is fitted on, in
             place of X. A Pipeline prepares them too if its ``transform_input`` names them.
+        groups : array-like of shape (n_samples,), default=None
+            What each image belongs to, such as `galaxy_sklearn.datasets.sky_groups`, under
+            `early_stopping`: no group is then both trained on and held out.
 
         Returns
         -------
@@ -323,13 +321,13 @@ restart_scores_, history_, net_
         """
         again = self._goes_on()
         images, rows, targets, weights = self._prepare(X, y, sample_weight, reset=not again)
-        training, held_out = self._split(rows, weights)
-        validate = None
+        groups = check_groups(self, groups, len(images))
+        training, held_out = self._split(rows, weights, groups)
         if held_out is not None:
-            validate = self._validator(self._dataset(images, targets, weights, held_out))
+            held_out = self._dataset(images, targets, weights, held_out)
         dataset = self._dataset(images, targets, weights, training)
         require_normalized_steps(self, self._length(len(dataset))[1])
-        self._train(dataset, self.n_outputs_, validate=validate, X_unlabeled=X_unlabeled)
+        self._train(dataset, self.n_outputs_, held_out=held_out, X_unlabeled=X_unlabeled)
         return self
 
     @fit_context
@@ -354,18 +352,10 @@ restart_scores_, history_, net_
             self._target_mean, self._target_scale = target_statistics(targets, weights)
         return images, rows, targets, weights
 
-    def _split(self, rows, weights):
+    def _split(self, rows, weights, groups):
         if not self.early_stopping:
             return rows, None
-        rows = rows[weights[rows] > 0]
-        seed = self.random_state if isinstance(self.random_state, Integral) else 0
-        try:
-            return train_test_split(rows, test_size=self.validation_fraction, random_state=seed)
-        except ValueError as error:
-            raise ValueError(
-                f"{type(self).__name__}(early_stopping=True) cannot set aside "
-                f"{self.validation_fraction:.0%} of {len(rows)} images: {error}"
-            ) from error
+        return split_rows(self, rows[weights[rows] > 0], groups=groups)
 
     def _validator(self, dataset):
         kind = "counts" if self.loss == DIRICHLET else "path"
@@ -403,7 +393,9 @@ restart_scores_, history_, net_
         -------
         ndarray of shape (n_samples, n_answers)
             In the order of `answers_`, averaged over the views of `tta`; whatever the kind of `y`
-            in `fit`. Without a tree, of the shape of `y`.
+            in `fit`. Without a tree, of the shape of `y`. `score`, which searches take by default,
+            turns `y` into that; scorers with a name compare with `y` as it stands, and need
+            path-weighted fractions in this order.
 
         Raises
         ------

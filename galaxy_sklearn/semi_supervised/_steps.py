@@ -7,8 +7,8 @@ from sklearn.frozen import FrozenEstimator
 from galaxy_sklearn._training.pretrained import is_pretrainer
 from galaxy_sklearn._training.seeding import draw_seed
 from galaxy_sklearn._validation import validate_images
-from galaxy_sklearn.neural_network._base import ImageNetEstimator
 from galaxy_sklearn.neural_network._classifier import GalaxyClassifier
+from galaxy_sklearn.neural_network._embedding import ImageNetEstimator
 from galaxy_sklearn.preprocessing._base import ImageTransformer
 from galaxy_sklearn.preprocessing._reader import ImageReader
 
