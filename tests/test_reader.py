@@ -141,8 +141,8 @@ def test_a_column_with_holes_is_refused(paths, on_error):
 def test_other_things_are_refused(paths):
     with pytest.raises(ValueError, match="got the single name"):
         ImageReader().fit(paths[0])
-    with pytest.raises(ValueError, match="one column of file names; got 2 columns"):
-        ImageReader().fit(pd.DataFrame({"a": paths, "b": paths}))
+    with pytest.raises(ImageReadError, match="has 3 bands, where each column is one band"):
+        np.asarray(ImageReader().fit_transform(pd.DataFrame({"a": paths, "b": paths})))
     with pytest.raises(ValueError, match="The 'mode' parameter of ImageReader must be"):
         ImageReader(mode="BGR").fit(paths)
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from galaxy_sklearn._validation import require_many, require_unmasked
 from galaxy_sklearn.exceptions import ImageReadError
+from galaxy_sklearn.images._bands import BandsSource
 from galaxy_sklearn.images._cache import LazyCache, require_folder
 from galaxy_sklearn.images._concatenated import ConcatenatedSource
 from galaxy_sklearn.images._decode import MODES, REDUCTIONS, UnreadableError
@@ -43,8 +44,9 @@ class Constructors:
         ----------
         paths : collection of str or PathLike, in order
             JPEG, PNG, TIFF, WebP or FITS files, or HDF5 rows as ``"file.h5::dataset::row"``; a
-            list, array, Series or one column, whose index is kept. Of a file with several pages
-            the first is read. TIFF is grey, RGB or CMYK; FITS and HDF5 hold any number of bands.
+            list, array, Series or one column, whose index is kept; or several columns, each with
+            the files of one band. Of a file with several pages the first is read. TIFF is grey,
+            RGB or CMYK; FITS and HDF5 hold any number of bands.
         mode : {"RGB", "L", None}, default="RGB"
             Bands of 8-bit images; None keeps grey as one band and makes the rest RGB. FITS,
             HDF5 and 16-bit, 32-bit or float images keep their bands. EXIF orientation is ignored.
@@ -89,7 +91,11 @@ class Constructors:
             raise TypeError(
                 f"ImageSequence.from_files takes file names; got a {type(paths).__name__} of none."
             )
-        source = FileSource(names, mode=mode, hdu=hdu, reduce=reduce)
+        if isinstance(names[0], tuple):
+            settings = {"mode": None if mode == "RGB" else mode, "hdu": hdu, "reduce": reduce}
+            source = BandsSource([FileSource(column, **settings) for column in zip(*names)])
+        else:
+            source = FileSource(names, mode=mode, hdu=hdu, reduce=reduce)
         images = cls(source, on_error=on_error, n_jobs=n_jobs)
         images._source_index = paths.index if hasattr(paths, "iloc") else None
         if fill_nan is not None:

@@ -13,11 +13,13 @@ _NAME = str | bytes | os.PathLike
 def file_names(taker, X):
     """Return the file names of `X` as a list, or None if X holds something, but no text.
 
+    Of a table of several columns, each a band, a list of tuples.
+
     Parameters
     ----------
     taker : str
         Who takes them, for messages.
-    X : collection of str, bytes or PathLike, or table of one column
+    X : collection of str, bytes or PathLike, or table of such columns
         Or anything else.
 
     Raises
@@ -25,7 +27,7 @@ def file_names(taker, X):
     TypeError
         If they have no order.
     ValueError
-        If there is a single name, a row has none, or there are several columns.
+        If there is a single name, or a row has none.
     """
     if is_image_sequence(X):
         return None
@@ -44,19 +46,28 @@ def file_names(taker, X):
             X = np.array(X, dtype=object)
     if isinstance(X, list | np.ndarray) and len(X) == 0:
         return []
-    names = _text(taker, X)
-    for row, name in enumerate(names or ()):
-        if not isinstance(name, _NAME) or not os.fspath(name):
-            raise ValueError(f"{taker} takes a file name in every row; row {row} holds {name!r}.")
-    return names and [os.fsdecode(name) if isinstance(name, bytes) else name for name in names]
+    names = _text(X)
+    for row, entry in enumerate(names or ()):
+        for name in entry if isinstance(entry, tuple) else (entry,):
+            if not isinstance(name, _NAME) or not os.fspath(name):
+                raise ValueError(
+                    f"{taker} takes a file name in every row; row {row} holds {name!r}."
+                )
+    return names and [_decoded(entry) for entry in names]
+
+
+def _decoded(entry):
+    if isinstance(entry, tuple):
+        return tuple(_decoded(name) for name in entry)
+    return os.fsdecode(entry) if isinstance(entry, bytes) else entry
 
 
 def _is_row_of_names(row):
     return isinstance(row, list | tuple | np.ndarray) and len(row) and isinstance(row[0], _NAME)
 
 
-def _text(taker, X):
-    """Return what a list or a column holds, or None if none of it is text."""
+def _text(X):
+    """Return what a list or a table holds, row by row, or None if none of it is text."""
     names = X
     if isinstance(X, np.ndarray):
         if X.dtype.kind not in "OSUT" or X.ndim > 2:
@@ -65,5 +76,5 @@ def _text(taker, X):
     if not isinstance(names, list) or not any(isinstance(one, _NAME) for one in names):
         return None
     if isinstance(X, np.ndarray) and X.ndim == 2 and X.shape[1] != 1:
-        raise ValueError(f"{taker} takes one column of file names; got {X.shape[1]} columns.")
+        return [tuple(row) for row in X.astype(object).tolist()]
     return names

@@ -29,8 +29,9 @@ class ImageReader(ImagesOutMixin, BaseEstimator):
 
     Nothing is decoded here: `transform` returns an `ImageSequence`, which the following steps
     extend and the estimator at the end reads in batches, by threads, so a quarter of a million
-    files need the memory of one batch. X that already holds images passes through, checked, so
-    the same Pipeline takes files and arrays.
+    files need the memory of one batch. A table whose columns have the files of a band each, as
+    surveys deliver them, makes images of so many bands, in the columns' order. X that already
+    holds images passes through, checked, so the same Pipeline takes files and arrays.
 
     Parameters
     ----------
@@ -69,7 +70,7 @@ class ImageReader(ImagesOutMixin, BaseEstimator):
     failed_ : list of (row, file, reason)
         Files of the last `transform` that could not be read; filled while they are read.
     n_features_in_ : int
-        1 for file names, else values in an image.
+        Columns of file names, else values in an image.
     feature_names_in_ : ndarray of shape (n_features,)
         Names of the columns, if X is a DataFrame with string columns.
     """
@@ -112,9 +113,10 @@ class ImageReader(ImagesOutMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of str or PathLike, shape (n_samples,) or (n_samples, 1)
+        X : array-like of str or PathLike, shape (n_samples,) or (n_samples, n_columns)
             File names (list, array, Series or one column), HDF5 rows written
             ``"file.h5::dataset::row"``, or images as an array, rows of pixels or ImageSequence.
+            Several columns have the files of one band each.
         y : None
             Ignored.
 
@@ -137,7 +139,7 @@ class ImageReader(ImagesOutMixin, BaseEstimator):
         else:
             self._check_files(paths)
             self._forget_images()
-            self.n_features_in_ = 1
+            self.n_features_in_ = _n_columns(paths)
             if hasattr(X, "columns"):
                 validate_data(self, X, skip_check_array=True)
         self.failed_ = []
@@ -148,13 +150,20 @@ class ImageReader(ImagesOutMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples,) or (n_samples, 1), or images
+        X : array-like of shape (n_samples,) or (n_samples, n_columns), or images
             As in `fit`.
 
         Returns
         -------
         ImageSequence or ndarray
             A sequence for file names or a sequence; images in the layout they came in.
+
+        Raises
+        ------
+        ImageReadError
+            If a file does not exist and `on_error` is "raise".
+        ValueError
+            As in `fit`, or if there are other columns than there.
         """
         check_is_fitted(self)
         paths = self._paths(X)
@@ -162,6 +171,7 @@ class ImageReader(ImagesOutMixin, BaseEstimator):
             return self._pass_through(X)
         if hasattr(X, "columns") and hasattr(self, "feature_names_in_"):
             validate_data(self, X, reset=False, skip_check_array=True)
+        self._check_columns(paths)
         self._check_files(paths)
         images = ImageSequence.from_files(
             X,
@@ -191,6 +201,14 @@ class ImageReader(ImagesOutMixin, BaseEstimator):
         images = validate_images(checker, X, reset=not fitted_on_images, any_size=True)
         return images if is_image_sequence(images) else as_images(self, images, X)
 
+    def _check_columns(self, paths):
+        if hasattr(self, "image_shape_") or _n_columns(paths) == self.n_features_in_:
+            return
+        raise ValueError(
+            f"ImageReader was fitted on {self.n_features_in_} columns of file names, each a band, "
+            f"and got {_n_columns(paths)}."
+        )
+
     def _forget_images(self):
         for name in ("image_shape_", "pixel_kind_", "feature_names_in_"):
             self.__dict__.pop(name, None)
@@ -198,14 +216,26 @@ class ImageReader(ImagesOutMixin, BaseEstimator):
     def _check_files(self, paths):
         if self.on_error != "raise":
             return
-        lost = [row for row, path in enumerate(paths) if not _exists(path)]
+        lost = [(row, path) for row, path in _each(paths) if not _exists(path)]
         if lost:
-            path = os.fspath(paths[lost[0]])
+            row, path = lost[0][0], os.fspath(lost[0][1])
             what = "a folder, not a file" if os.path.isdir(path) else "no such file"
-            more = f" (and {len(lost) - 1} more rows)" if len(lost) > 1 else ""
+            n_rows = len({row for row, _ in lost})
+            more = f" (and {n_rows - 1} more rows)" if n_rows > 1 else ""
             raise ImageReadError(
-                f"ImageReader cannot read row {lost[0]}, {path!r}: there is {what}{more}."
+                f"ImageReader cannot read row {row}, {path!r}: there is {what}{more}."
             )
+
+
+def _n_columns(paths):
+    return len(paths[0]) if isinstance(paths[0], tuple) else 1
+
+
+def _each(paths):
+    """Yield row and file name, of tables each file of a row."""
+    for row, entry in enumerate(paths):
+        for path in entry if isinstance(entry, tuple) else (entry,):
+            yield row, path
 
 
 def _exists(path):
