@@ -47,6 +47,7 @@ __all__ = [
     "column_of_arrays",
     "encode_labels",
     "fit_context",
+    "is_band_table",
     "is_image_sequence",
     "is_paths",
     "missing_labels",
@@ -99,6 +100,14 @@ def is_paths(X):
     if isinstance(first, np.ndarray | list | tuple) and len(first) == 1:
         first = first[0]
     return isinstance(first, str | os.PathLike)
+
+
+def is_band_table(X):
+    """Tell whether `X` is a table of several columns of file names, by its first row."""
+    if is_image_sequence(X) or getattr(X, "ndim", None) != 2 or X.shape[1] < 2 or len(X) == 0:
+        return False
+    first = X.iloc[0] if hasattr(X, "iloc") else X[0]
+    return all(isinstance(name, str | os.PathLike) for name in first)
 
 
 def require_finite(name, images, rows=None, source=None, *, of="X"):
@@ -297,7 +306,7 @@ def validate_images(estimator, X, *, reset, any_size=False):
         require_channels_last(name, X.shape, _TURNED)
         _remember_or_compare(estimator, X, reset=reset, rows=False, any_size=any_size)
         return X
-    if is_paths(X):
+    if is_paths(X) or is_band_table(X):
         raise TypeError(
             f"{name} takes images, not file names: put ImageReader() before it in a Pipeline."
         )

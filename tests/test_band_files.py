@@ -11,9 +11,11 @@ from PIL import Image
 from sklearn.pipeline import make_pipeline
 
 from galaxy_sklearn import GalaxyClassifier
-from galaxy_sklearn.exceptions import ImageReadError
+from galaxy_sklearn.exceptions import ImageReadError, ImageReadWarning, PseudoLabelWarning
 from galaxy_sklearn.images import ImageSequence
+from galaxy_sklearn.inspection import GalleryDisplay
 from galaxy_sklearn.preprocessing import CenterCrop, ImageReader, Resize
+from galaxy_sklearn.semi_supervised import PseudoLabelClassifier
 
 BANDS = ["g", "r", "i"]
 FLUX = np.random.default_rng(0).normal(10, 3, (12, 20, 20, 3)).astype(np.float32)
@@ -123,3 +125,35 @@ def test_the_columns_are_those_of_the_fit(table):
         reader.transform(table.to_numpy()[:, :2])
     with pytest.raises(ValueError, match="feature names should match"):
         ImageReader().fit(table).transform(table[["r", "g", "i"]])
+
+
+def test_pools_of_band_tables_know_copies_and_blanks(table, tmp_path):
+    pool = table.iloc[6:].copy()
+    for band in BANDS:  # a copy of the first labelled galaxy
+        copy = tmp_path / f"copy-{band}.fits"
+        copy.write_bytes(Path(table[band].iloc[0]).read_bytes())
+        pool.iloc[2, BANDS.index(band)] = str(copy)
+    pool.iloc[4, 0] = str(tmp_path / "missing.fits")
+    base = make_pipeline(
+        ImageReader(on_error="blank"), GalaxyClassifier("linear", max_steps=2, random_state=0)
+    )
+    model = PseudoLabelClassifier(
+        base, threshold=0.0, max_iter=1, validation_fraction=None, max_divergence=None
+    )
+    model.set_params(exclude_duplicates=True)
+    unread = pytest.warns(ImageReadWarning, match="could not read 1 of 6")
+    unlabelled = pytest.warns(PseudoLabelWarning, match="row 4 of X_unlabeled")
+    with unread, unlabelled:
+        model.fit(table.iloc[:6], LABELS[:6], X_unlabeled=pool)
+    assert sorted(model.excluded_) == [8, 10]
+    assert (model.labeled_iter_[[6, 7, 9, 11]] == 1).all()
+    assert model.predict(table).shape == (12,)
+
+
+def test_tables_of_names_are_known_for_what_they_are(table):
+    with pytest.raises(
+        TypeError, match=r"takes images, not file names: put ImageReader\(\) before"
+    ):
+        GalaxyClassifier("linear").fit(table, LABELS)
+    display = GalleryDisplay.from_labels(table, LABELS)
+    assert display.figure_.axes

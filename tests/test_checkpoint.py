@@ -15,11 +15,11 @@ from PIL import Image
 from shapes import make_shapes
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
-from skorch.callbacks import Callback, EpochTimer, GradientNormClipping
+from skorch.callbacks import Callback, EpochTimer, GradientNormClipping, LRScheduler
 
 from galaxy_sklearn import GalaxyClassifier
 from galaxy_sklearn._training import data
-from galaxy_sklearn._training.checkpoint import describe, images_digest
+from galaxy_sklearn._training.checkpoint import describe, describe_callbacks, images_digest
 from galaxy_sklearn.decomposition import ContrastivePretrainer
 from galaxy_sklearn.galaxy_zoo import load_tree
 from galaxy_sklearn.images import ImageSequence
@@ -256,6 +256,15 @@ def test_callbacks_that_take_part_begin_another_fit(tmp_path):
     assert len(list(tmp_path.glob("fit-*.pt"))) == 2
     weights(GradientNormClipping(1.0))
     assert len(list(tmp_path.glob("fit-*.pt"))) == 3
+
+
+def test_schedulers_are_known_by_all_their_settings():
+    fast, slow = (
+        LRScheduler("StepLR", step_size=1, gamma=0.1),
+        LRScheduler("StepLR", step_size=9, gamma=0.1),
+    )
+    assert describe_callbacks([fast]) == describe_callbacks([("rate", fast)])
+    assert describe_callbacks([fast]) != describe_callbacks([slow])
 
 
 def test_other_images_held_out_begin_another_fit(tmp_path):

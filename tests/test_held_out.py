@@ -9,6 +9,7 @@ from sklearn.model_selection import GroupKFold, cross_validate
 from galaxy_sklearn import GalaxyClassifier
 from galaxy_sklearn.neural_network import VoteFractionRegressor
 from galaxy_sklearn.neural_network._held_out import split_rows
+from galaxy_sklearn.semi_supervised import PseudoLabelClassifier
 
 X, Y = make_shapes(60)
 VOTES = np.zeros((60, 37))
@@ -42,6 +43,49 @@ def test_twins_on_both_sides_flatter_and_groups_do_not():
     flattered = model.fit(noise, labels).validation_scores_
     honest = model.fit(noise, labels, groups=np.repeat(np.arange(100), 2)).validation_scores_
     assert max(flattered) > 0.7 > 0.65 > max(honest)
+
+
+def test_the_fold_that_serves_is_taken():
+    groups = np.repeat(np.arange(10), 12)
+    codes = np.tile([0, 1, 2], 40)
+    codes[groups == 0] = 0  # alone it would leave classes out
+    for seed in range(3):
+        model = linear(validation_fraction=0.1, random_state=seed)
+        training, held_out = split_rows(model, np.arange(120), codes=codes, groups=groups)
+        assert len(held_out) == 12
+        assert set(codes[training]) == set(codes[held_out]) == {0, 1, 2}
+
+
+@pytest.mark.parametrize(("fraction", "expected"), [(0.1, 15), (0.9, 45)])
+def test_few_groups_and_large_fractions(fraction, expected):
+    groups, codes = np.repeat(np.arange(4), 15), np.arange(60) % 3
+    model = linear(validation_fraction=fraction)
+    training, held_out = split_rows(model, np.arange(60), codes=codes, groups=groups)
+    assert len(held_out) == expected
+    assert len(training) == 60 - expected
+
+
+def test_guessed_twins_of_what_is_held_out_are_left_out():
+    seen = []
+
+    class Spy(GalaxyClassifier):
+        def _split(self, codes, weights, groups):
+            rows = super()._split(codes, weights, groups)
+            seen.append([set(groups[part]) for part in rows])
+            return rows
+
+    groups = np.arange(60) % 30
+    labels = np.where(np.arange(60) < 30, Y, "-1").astype(object)
+    labels[30:] = -1
+    with config_context(enable_metadata_routing=True):
+        spy = Spy("linear", augmentation=None, max_steps=1, **PARAMS).set_fit_request(groups=True)
+        model = PseudoLabelClassifier(
+            spy, threshold=0.0, max_iter=1, validation_fraction=None, max_divergence=None
+        )
+        model.fit(X, labels, groups=groups)
+    assert (model.labeled_iter_ > 0).any()
+    assert len(seen) >= 2
+    assert all(not training & held_out for training, held_out in seen)
 
 
 def test_votes_take_groups_too():

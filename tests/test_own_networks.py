@@ -1,6 +1,8 @@
 """Networks, losses and optimisers that users bring along."""
 
 import pickle
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -161,6 +163,124 @@ def test_a_checkpoint_knows_a_network_by_its_code(tmp_path):
     for _ in range(2):
         own(max_steps=1, checkpoint_dir=tmp_path).fit(X, Y)
     assert len(list(tmp_path.glob("fit-*.pt"))) == 1
+
+
+class Viewed(nn.Module):
+    def __init__(self, n_channels, n_classes, image_size):
+        super().__init__()
+        self.convolution = nn.Conv2d(n_channels, 8, 3, padding=1)
+        self.same = self.convolution if n_channels == 8 else nn.Conv2d(8, 8, 3, padding=1)
+        self.once_more = self.same
+        self.out = nn.Linear(8 * image_size[0] * image_size[1], n_classes)
+        self.register_buffer("mask", torch.full((4, 4), -torch.inf).triu(1))
+
+    def forward(self, x):
+        x = self.once_more(self.same(self.convolution(x).relu()).relu()).relu()
+        return self.out(input=x.view(len(x), -1))
+
+
+class ViewedOnce(Viewed):
+    def __init__(self, *sizes):
+        super().__init__(*sizes)
+        del self.once_more
+
+    def forward(self, x):
+        x = self.same(self.same(self.convolution(x).relu()).relu()).relu()
+        return self.out(x.view(len(x), -1))
+
+
+def test_views_masks_keywords_and_shared_layers():
+    model = own(Viewed, max_steps=6).fit(X, Y)
+    assert model.transform(X).shape == (60, 8 * 16 * 16)
+    once = own(ViewedOnce, max_steps=6).fit(X, Y)
+    np.testing.assert_allclose(model.predict_proba(X), once.predict_proba(X), rtol=1e-5)
+
+
+def test_threads_have_their_own_embeddings():
+    model = own(max_steps=1).fit(X, Y)
+    parts = [X[:8], X[8:16]]
+    expected = [model.transform(part) for part in parts]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-4)
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            found = list(pool.map(model.transform, parts * 20))
+    finally:
+        sys.setswitchinterval(before)
+    for number, one in enumerate(found):
+        np.testing.assert_allclose(one, expected[number % 2], rtol=1e-5)
+
+
+class Wrapped(nn.Module):
+    def __init__(self, *sizes):
+        super().__init__()
+        self.model = Small(*sizes)
+
+    def forward(self, x):
+        return self.model(x)
+
+
+def test_a_wrapped_network_s_own_file_is_read(tmp_path):
+    network = own(Wrapped, max_steps=1).fit(X, Y).net_.module_.network.model
+    torch.save(network.state_dict(), tmp_path / "wrapped.pth")
+    params = {"pretrained": tmp_path / "wrapped.pth", "freeze": "backbone"}
+    model = own(Wrapped, max_steps=1, **params).fit(X, Y)
+    taken = model.net_.module_.network.model.state_dict()
+    assert torch.equal(taken["model.body.0.weight"], network.state_dict()["model.body.0.weight"])
+    again = own(Wrapped, max_steps=1, pretrained=FrozenEstimator(model)).fit(X, Y)
+    assert again.predict(X).shape == Y.shape
+
+
+@pytest.mark.filterwarnings("ignore:GalaxyClassifier.freeze")
+@pytest.mark.parametrize("freeze", ["backbone", "gradual"])
+def test_without_a_last_linear_the_last_stage_is_the_head(freeze):
+    def two(n_channels, n_classes, image_size):
+        return nn.Sequential(
+            nn.Conv2d(n_channels, 4, 3),
+            nn.ReLU(),
+            nn.Conv2d(4, n_classes, 3),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+        )
+
+    model = own(two, freeze=freeze, max_steps=1).fit(X, Y)
+    stages = model.net_.module_.network.parameter_stages()
+    assert stages == [["model.0.weight", "model.0.bias"], ["model.2.weight", "model.2.bias"]]
+
+
+def test_an_optimiser_that_passes_its_parameters_on_gets_them():
+    class Mine(torch.optim.AdamW):
+        def __init__(self, params, **settings):
+            super().__init__(params, **settings)
+
+    model = own(optimizer=Mine, weight_decay=0.3, optimizer_params={"betas": (0.7, 0.9)}).fit(X, Y)
+    group = model.net_.optimizer_.param_groups[-1]
+    assert group["weight_decay"] == 0.3
+    assert group["betas"] == (0.7, 0.9)
+
+
+def test_a_checkpoint_knows_defaults_attributes_bases_and_functions():
+    def networks(slope=0.1, drop=0.0, factor=1.0):
+        class Base(nn.Module):
+            SLOPE = slope
+
+            def __init__(self, n_channels, n_classes, size, drop=drop):
+                super().__init__()
+
+            def forward(self, x):
+                return helper(x)
+
+        def helper(x):
+            return x * factor
+
+        class Derived(Base):
+            pass
+
+        return Derived
+
+    assert describe(networks()) == describe(networks())
+    others = [networks(slope=0.2), networks(drop=0.5), networks(factor=2.0)]
+    assert len({describe(one) for one in [networks(), *others]}) == 4
 
 
 def test_build_network_takes_one_too():

@@ -49,6 +49,13 @@ def test_a_fit_s_shares_are_the_beginning():
     np.testing.assert_allclose(adjustment, np.log(shares / 80))
 
 
+def test_a_network_without_shares_counts_from_now_on():
+    model = GalaxyClassifier("linear", adjustment=1.0, max_steps=1, random_state=0).fit(X, Y)
+    del model._shares  # as in a pickle of before
+    model.partial_fit(X, Y)
+    np.testing.assert_allclose(model.net_.criterion_.adjustment.numpy(), np.log([1 / 3] * 3))
+
+
 def test_passes_that_diverge_are_an_error_and_leave_no_network():
     model = GalaxyClassifier("simple_cnn", **RUINOUS)
     with pytest.raises(DivergenceError, match="GalaxyClassifier cannot go on: .* learning_rate"):

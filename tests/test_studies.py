@@ -143,3 +143,30 @@ def test_an_again_tried_failure_is_told_too():
         search.fit(X, Y)
     assert [trial.state.name for trial in study.trials] == ["COMPLETE", "FAIL", "FAIL"]
     assert np.isfinite(study.best_value)
+
+
+def test_the_last_of_a_grid_may_be_pruned():
+    def most(trial):
+        depth = trial.suggest_int("max_depth", 1, 3)
+        if depth == 1:
+            raise optuna.TrialPruned
+        return {"max_depth": depth}
+
+    for seed in range(3):
+        grid = optuna.samplers.GridSampler({"max_depth": [1, 2, 3]}, seed=seed)
+        search = searched(most, new_study(grid), n_trials=10)
+        assert sorted(depths(search)) == [2, 3]
+
+
+def test_a_function_that_fails_leaves_no_trial_running():
+    def third(trial):
+        if trial.number == 2:
+            raise KeyError("third")
+        return {"max_depth": trial.suggest_int("max_depth", 1, 3)}
+
+    study = new_study()
+    with pytest.raises(KeyError, match="third"):
+        searched(third, study, n_trials=8, n_jobs=4)
+    states = [trial.state.name for trial in study.trials]
+    assert states[-1] == "FAIL"
+    assert "RUNNING" not in states

@@ -326,6 +326,8 @@ def test_an_index_follows_slices_steps_and_caches(files, tmp_path):
     assert part.index.tolist() == table.index[[3, 1, 3]].tolist()
     stored = part.cache(tmp_path)
     assert stored.index.tolist() == part.index.tolist()
+    twice = pd.Series([*files[:2], files[0]], index=list("abc"))
+    assert ImageReader().fit_transform(twice).cache(tmp_path).index.tolist() == ["a", "b", "c"]
     np.testing.assert_array_equal(stored.read(), part.read())
     assert pickle.loads(pickle.dumps(part)).index.equals(part.index)
     model = linear(max_steps=1).fit(X, Y).set_output(transform="pandas")

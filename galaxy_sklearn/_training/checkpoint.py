@@ -22,6 +22,7 @@ from galaxy_sklearn.images._cache import identity_digest
 
 _HASHED_AT_ONCE = 256  # images
 _PLAIN = (bool, int, float, complex, str, bytes, np.ndarray, np.generic)
+_LIBRARIES = {"builtins", "abc", "typing", "torch", "timm", "sklearn", "skorch", "numpy"}
 _STALE = 3600  # seconds that no save takes
 
 
@@ -56,24 +57,29 @@ def digest_of(dataset):
 
 
 def describe_callbacks(callbacks):
-    """Return a text for those of skorch's callbacks that change gradients, rates or weights.
+    """Return a text for the callbacks that take part in the training by skorch's own means.
 
-    Those that watch, report or stop are no part of what a fit is.
+    Those are what sees each gradient (`on_grad_computed`), `LRScheduler` and what freezes or
+    initialises parameters. All others are taken for watching, reporting or stopping.
     """
     alone = [one[1] if isinstance(one, tuple) else one for one in callbacks or ()]
     return describe([[type(one).__qualname__, _settings(one)] for one in alone if _takes_part(one)])
 
 
 def _takes_part(callback):
-    """Tell whether a callback does more than to watch or stop a training."""
     on_gradients = type(callback).on_grad_computed is not Callback.on_grad_computed
     return on_gradients or isinstance(callback, LRScheduler | ParamMapper)
 
 
 def _settings(callback):
     """Return a callback's parameters, without what it remembers of a training."""
-    names = inspect.signature(type(callback)).parameters
-    return {name: vars(callback)[name] for name in names if name in vars(callback)}
+    takes = inspect.signature(type(callback)).parameters
+    passes_on = any(one.kind is one.VAR_KEYWORD for one in takes.values())  # as LRScheduler does
+    return {
+        name: value
+        for name, value in vars(callback).items()
+        if name in takes or (passes_on and not name.endswith("_"))
+    }
 
 
 def describe(value):
@@ -88,8 +94,7 @@ def describe(value):
     if isinstance(value, FunctionType):
         return _function(value, ())
     if isinstance(value, type):
-        methods = [one for one in vars(value).values() if isinstance(one, FunctionType)]
-        return f"{value.__qualname__}{describe([_code(one.__code__) for one in methods])}"
+        return _class(value, ())
     if isinstance(value, MethodType):
         return describe([value.__func__, value.__self__])
     if isinstance(value, functools.partial):
@@ -119,6 +124,7 @@ def _slots(kind):
 def _function(value, seen):
     """Describe a function: its code, and what it closes over or reads of its module."""
     cells = [cell.cell_contents for cell in value.__closure__ or ()]
+    cells = [one.__qualname__ if isinstance(one, type) else one for one in cells]  # for super()
     read = [
         [name, _global(value.__globals__[name], (*seen, value))]
         for name in sorted(_names(value.__code__))
@@ -128,11 +134,29 @@ def _function(value, seen):
     return f"{value.__qualname__}{describe(parts)}"
 
 
+def _class(value, seen):
+    """Describe a class: its methods and plain attributes, and those that it has from its bases."""
+    parts = []
+    for kind in value.__mro__:
+        if kind.__module__.partition(".")[0] in _LIBRARIES:
+            continue
+        for name, member in sorted(vars(kind).items()):
+            member = getattr(member, "__func__", getattr(member, "fget", member))
+            if isinstance(member, FunctionType):
+                parts.append(_function(member, (*seen, value)))
+            elif isinstance(member, _PLAIN) and not name.startswith("__"):
+                parts.append([name, member])
+    return f"{value.__qualname__}{describe(parts)}"
+
+
 def _global(value, seen):
-    """Describe what a function reads: plain data and functions beside it whole, else its name."""
-    is_new = isinstance(value, FunctionType) and value not in seen
+    """Describe what a function reads: plain data, functions and classes beside it whole.
+
+    Of all else the name.
+    """
+    is_new = isinstance(value, FunctionType | type) and value not in seen
     if is_new and value.__module__ == seen[0].__module__:
-        return _function(value, seen)
+        return _class(value, seen) if isinstance(value, type) else _function(value, seen)
     if isinstance(value, dict):
         value = list(value.items())
     if isinstance(value, list | tuple):

@@ -70,8 +70,13 @@ def fit_for(device, thing):
     return thing.float() if doubles else thing
 
 
-def memory_format(device, dtype):
-    """Return the memory layout in which convolutions are fastest there."""
+def memory_format(device, dtype, network):
+    """Return the memory layout in which convolutions are fastest there, and the network computes.
+
+    A network of the user's own may look at its tensors in one layout alone.
+    """
+    if not getattr(network, "any_layout", True):
+        return torch.contiguous_format
     if device.type == "cpu" or (device.type == "cuda" and dtype == torch.bfloat16):
         return torch.channels_last
     return torch.contiguous_format

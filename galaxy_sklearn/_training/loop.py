@@ -53,7 +53,8 @@ def require_finite_loss(net, epoch):
 
 def require_finite_weights(net):
     """Raise DivergenceError if the last step, whose loss nothing tells, left weights not finite."""
-    if not all(tensor.isfinite().all() for tensor in net.module_.state_dict().values()):
+    statistics = [one for name, one in net.module_.named_buffers() if "running_" in name]
+    if not all(tensor.isfinite().all() for tensor in [*net.module_.parameters(), *statistics]):
         _diverge(net, "its weights are no longer finite after the last step")
 
 

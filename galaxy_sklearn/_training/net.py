@@ -32,11 +32,12 @@ class AveragedWeights:
     def __init__(self, module, decay):
         self.decay = decay
         self.steps = 0
+        self.names = _averaged_names(module)
         self.average = [tensor.detach().clone() for tensor in self._tensors(module)]
 
-    @staticmethod
-    def _tensors(module):
-        return [t for t in module.state_dict().values() if t.is_floating_point()]
+    def _tensors(self, module):
+        state = module.state_dict()
+        return [state[name] for name in self.names]
 
     @torch.no_grad()
     def update(self, module):
@@ -62,6 +63,18 @@ class AveragedWeights:
         self.steps = state["steps"]
         for mine, theirs in zip(self.average, state["average"]):
             mine.copy_(theirs)
+
+
+def _averaged_names(module):
+    """Return the names of a module's tensors of floats, each once, without masks of infinity."""
+    named, seen = [], set()
+    for name, tensor in module.state_dict().items():
+        if not tensor.is_floating_point() or tensor.data_ptr() in seen:
+            continue
+        seen.add(tensor.data_ptr())
+        if tensor.isfinite().all():
+            named.append(name)
+    return named
 
 
 class TrainingNet(NeuralNet):
@@ -182,7 +195,7 @@ class TrainingNet(NeuralNet):
     @property
     def layout(self):
         """Memory layout of the images."""
-        return memory_format(torch.device(self.device), self.dtype)
+        return memory_format(torch.device(self.device), self.dtype, self.module_.network)
 
     def set_learning_rate(self):
         """Set the learning rate of the step to come."""

@@ -1,5 +1,7 @@
 """Optimisers by name, and Muon for convolutions."""
 
+import inspect
+
 import torch
 
 _POLYNOMIAL = (3.4445, -4.7750, 2.0315)  # of Newton-Schulz, tuned for speed by Jordan et al.
@@ -130,3 +132,9 @@ OPTIMIZERS = {
     "adam": torch.optim.Adam,
     "sgd": torch.optim.SGD,
 }
+
+
+def parameters_of(optimiser):
+    """Return the names that an optimiser's class takes, or None if it passes any on."""
+    takes = inspect.signature(optimiser).parameters
+    return None if any(one.kind is one.VAR_KEYWORD for one in takes.values()) else list(takes)

@@ -97,7 +97,7 @@ class Constructors:
         else:
             source = FileSource(names, mode=mode, hdu=hdu, reduce=reduce)
         images = cls(source, on_error=on_error, n_jobs=n_jobs)
-        images._source_index = paths.index if hasattr(paths, "iloc") else None
+        images.index = paths.index[images.kept_] if hasattr(paths, "iloc") else None
         if fill_nan is not None:
             images = images.fill_nan(fill_nan)
         if cache is not None:

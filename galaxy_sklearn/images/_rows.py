@@ -1,33 +1,15 @@
-"""Row numbers, as arrays take them, and names of rows, as tables have them."""
+"""Row numbers, as arrays take them."""
 
 import numpy as np
 
 
-class IndexMixin:
-    """Remembers the index of the table that the images came from."""
-
-    _source_index = None  # one entry for each row of the source
-
-    @property
-    def index(self):
-        """Entry of each image in the pandas table it came from, a pandas Index (n,), or None.
-
-        Tables that estimators make of these images have it too.
-        """
-        return None if self._source_index is None else self._source_index[self.kept_]
-
-
-def index_of_rows(index, positions, n_rows):
-    """Return the index of the rows of an array in which `index` has its entries at `positions`."""
-    if index is None:
-        return None
-    order = np.zeros(n_rows, dtype=np.intp)
-    order[positions] = np.arange(len(index))
-    return index[order]
-
-
 def select_rows(images, key):
-    """Return the rows of the source that `key` selects among `images`.
+    """Return the rows of the source that `key` selects among `images`; see `select_places`."""
+    return images.kept_[select_places(images, key)]
+
+
+def select_places(images, key):
+    """Return the positions that `key` selects among `images`, not negative.
 
     Parameters
     ----------
@@ -39,7 +21,7 @@ def select_rows(images, key):
     Returns
     -------
     ndarray of int
-        Rows in the source.
+        Positions in `images`.
 
     Raises
     ------
@@ -47,7 +29,7 @@ def select_rows(images, key):
         If `key` is of another kind, outside, or a mask of another length.
     """
     if isinstance(key, slice):
-        return images.kept_[key]
+        return np.arange(len(images))[key]
     key = np.asarray(key)
     if key.dtype == object:
         key = np.array(key.tolist())
@@ -65,4 +47,4 @@ def select_rows(images, key):
         outside = key[(key < -n) | (key >= n)]
         if len(outside):
             raise IndexError(f"ImageSequence has {n} rows; row {outside[0]} does not exist.")
-    return images.kept_[key]
+    return np.arange(n)[key]

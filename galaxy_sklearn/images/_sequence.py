@@ -16,7 +16,7 @@ from galaxy_sklearn.images._failures import FailureLog
 from galaxy_sklearn.images._fill import FillNan
 from galaxy_sklearn.images._kinds import require_kind
 from galaxy_sklearn.images._memory import MemorySource
-from galaxy_sklearn.images._rows import IndexMixin, index_of_rows, select_rows
+from galaxy_sklearn.images._rows import select_places, select_rows
 from galaxy_sklearn.images._sources import ArraySource
 from galaxy_sklearn.images._threads import Workers, n_threads
 
@@ -25,7 +25,7 @@ _ITERATED_AT_ONCE = 32
 _BATCHES_AHEAD = 1  # queued behind the one waited for, so that no thread idles
 
 
-class ImageSequence(IndexMixin, Constructors):
+class ImageSequence(Constructors):
     """Images not read yet: an array (n, height, width, n_channels) whose pixels come when asked.
 
     It holds where the images are (a source) and the chain of steps that each passes on its way.
@@ -54,6 +54,8 @@ class ImageSequence(IndexMixin, Constructors):
         and maps of this sequence, and filled while images are read.
     kept_ : ndarray of int, shape (n,)
         Row in the source of each image.
+    index : pandas.Index of shape (n,) or None
+        That of the table which the images came from; tables made of them have it too.
     unreadable_ : ndarray of bool, shape (n,)
         Which of these images are blanks in place of what could not be read, as far as they were
         read; of `cache` too.
@@ -61,6 +63,7 @@ class ImageSequence(IndexMixin, Constructors):
 
     is_image_sequence = True
     ndim = 4
+    index = None
     _source_dtype = None  # of the first image before the chain, once known
 
     def __init__(self, source, *, on_error="raise", n_jobs=None):
@@ -107,8 +110,9 @@ class ImageSequence(IndexMixin, Constructors):
             key = key[0]
         if isinstance(key, int | np.integer) and not isinstance(key, bool | np.bool_):
             return self._one(select_rows(self, [key])[0])
-        rows = select_rows(self, key)
-        return self._derived(_index=rows, _spec=self._free_spec())
+        places = select_places(self, key)
+        index = None if self.index is None else self.index[places]
+        return self._derived(_index=self.kept_[places], _spec=self._free_spec(), index=index)
 
     def __iter__(self):
         for batch in self.batches(_ITERATED_AT_ONCE):
@@ -309,7 +313,7 @@ class ImageSequence(IndexMixin, Constructors):
         unreadable[positions] = source.unreadable_
         stored = ImageSequence(ArraySource(array, names, unreadable))
         stored._index, stored._log, stored.n_jobs = positions, self._log, self.n_jobs
-        stored._source_index = index_of_rows(self.index, positions, len(array))
+        stored.index = self.index
         self._warn()
         return stored
 
@@ -327,8 +331,6 @@ class ImageSequence(IndexMixin, Constructors):
         if hasattr(images.source, "read_many"):
             return self
         return images._derived(source=MemorySource(images), chain=())
-
-    # Inside
 
     def _derived(self, **changes):
         images = copy.copy(self)

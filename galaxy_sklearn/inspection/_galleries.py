@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from galaxy_sklearn._optional import import_optional
-from galaxy_sklearn._validation import is_paths, labelled
+from galaxy_sklearn._validation import is_band_table, is_paths, labelled
 from galaxy_sklearn.images._sequence import ImageSequence
 from galaxy_sklearn.inspection._fitted import (
     as_picture,
@@ -363,8 +363,8 @@ def read_rows(X, rows):
 
     Raises ValueError if `X` is neither images nor names of image files.
     """
-    if is_paths(X):
-        X = ImageSequence.from_files(np.asarray(X, dtype=object).ravel())
+    if is_paths(X) or is_band_table(X):
+        X = ImageSequence.from_files(X)
     if not are_images(X):
         raise ValueError(f"A gallery needs images or file names; got {type(X).__name__}.")
     return np.asarray(X[rows])

@@ -12,7 +12,13 @@ from sklearn.utils import check_random_state
 
 from galaxy_sklearn._optional import import_optional
 from galaxy_sklearn._validation import POSITIVE, POSITIVE_INT, BaseSearchCV, HasMethods
-from galaxy_sklearn.model_selection._spaces import asker, candidate_of, require_same_space
+from galaxy_sklearn.model_selection._spaces import (
+    EXHAUSTED,
+    asker,
+    candidate_of,
+    require_same_space,
+    tell,
+)
 
 
 class OptunaSearchCV(BaseSearchCV):
@@ -149,14 +155,14 @@ class OptunaSearchCV(BaseSearchCV):
         at_a_time = max(1, effective_n_jobs(self.n_jobs) // self.n_splits_)
         end = np.inf if self.timeout is None else monotonic() + self.timeout
         n_left = np.inf if self.n_trials is None else self.n_trials
-        failures, exhausted = [], False
+        failures = []
         while True:
             now = int(min(max(at_a_time - len(asked), 0), n_left))
-            asked += [ask(self.study_) for _ in range(now)]
-            asked = [one for one in asked if one[1] is not None]  # pruned ones are told already
+            exhausted = self._ask_for(now, ask, asked, optuna)
             if asked:
-                failure, exhausted = self._try(asked, evaluate_candidates, optuna)
+                failure, has_ended = self._try(asked, evaluate_candidates, optuna)
                 failures.append(failure)
+                exhausted |= has_ended
             n_left, asked = n_left - now, []
             if not n_left or exhausted or monotonic() >= end:
                 break
@@ -166,6 +172,24 @@ class OptunaSearchCV(BaseSearchCV):
             )
         if all(failures):
             raise failures[-1]
+
+    def _ask_for(self, number, ask, asked, optuna):
+        """Add trials and their candidates to `asked`, without those that a function pruned.
+
+        Return whether the sampler has nothing left. If the function fails, all asked have failed.
+        """
+        try:
+            for _ in range(number):
+                trial, candidate = ask(self.study_)
+                if candidate is EXHAUSTED:
+                    return True
+                if candidate is not None:
+                    asked.append((trial, candidate))
+        except BaseException:
+            for trial, _ in asked:
+                self._tell(trial, None, optuna.trial.TrialState.FAIL)
+            raise
+        return False
 
     def _require_lasting_folds(self):
         cv = self._checked_cv_orig
@@ -243,13 +267,7 @@ class OptunaSearchCV(BaseSearchCV):
         if isinstance(trial, _Again):
             trial.add_to(self.study_, score, state)
             return False
-        try:
-            self.study_.tell(trial, score, state=state)
-        except RuntimeError as error:  # the trial is stored by then
-            if "Study.stop" not in str(error):
-                raise
-            return True
-        return False
+        return tell(self.study_, trial, score, state)
 
     def _score(self, results, place):
         name = self.refit if isinstance(self.refit, str) else "score"

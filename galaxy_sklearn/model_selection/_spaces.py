@@ -11,6 +11,7 @@ from galaxy_sklearn._optional import import_optional
 from galaxy_sklearn.preprocessing import CLAHE, MorphologicalOpening
 
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+EXHAUSTED = object()
 _PLAIN = (type(None), bool, int, float, str)  # what Optuna stores as a choice
 
 
@@ -109,7 +110,8 @@ def _training_space(between, own):
 def asker(optuna, space):
     """Return what asks a study for a trial, and returns it with parameters from the space.
 
-    With None in their place if a function of the user's prunes the trial.
+    If a function of the user's prunes the trial, it is told so, and None or, where the sampler has
+    nothing left, EXHAUSTED stands in the place of parameters.
     """
     if callable(space):
         return partial(_ask_function, optuna, space)
@@ -190,12 +192,23 @@ def _ask_function(optuna, space, study):
                 f"parameters; got {params!r}."
             )
     except optuna.TrialPruned:
-        study.tell(trial, state=optuna.trial.TrialState.PRUNED)
-        return trial, None
+        exhausted = tell(study, trial, None, optuna.trial.TrialState.PRUNED)
+        return trial, EXHAUSTED if exhausted else None
     except BaseException:
-        study.tell(trial, state=optuna.trial.TrialState.FAIL)
+        tell(study, trial, None, optuna.trial.TrialState.FAIL)
         raise
     return trial, params
+
+
+def tell(study, trial, score, state):
+    """Tell a study what became of a trial; return whether its sampler wants to end the search."""
+    try:
+        study.tell(trial, score, state=state)
+    except RuntimeError as error:  # the trial is stored by then
+        if "Study.stop" not in str(error):
+            raise
+        return True
+    return False
 
 
 def _is_list(values):

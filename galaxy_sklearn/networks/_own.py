@@ -1,6 +1,7 @@
 """A network of the user's own."""
 
 from itertools import groupby
+from threading import get_ident
 
 import torch
 from torch import nn
@@ -42,6 +43,7 @@ class OwnNetwork(nn.Module):
     """
 
     dtype = None
+    any_layout = False  # `view` is for contiguous tensors alone
 
     def __init__(self, n_channels, n_classes, image_size, *, make, input_size=None, **params):
         super().__init__()
@@ -87,7 +89,7 @@ class OwnNetwork(nn.Module):
 
     @staticmethod
     def _recorder(name, calls):
-        return lambda module, given, output: calls.append((name, given[0].shape[-1], output))
+        return lambda module, given, output: calls.append((name, module.in_features, output))
 
     def _check(self, logits, n_classes):
         shape = tuple(getattr(logits, "shape", ()))
@@ -117,9 +119,14 @@ class OwnNetwork(nn.Module):
         """Return logits (n, n_classes), or the embedding (n, n_embedding)."""
         if not pre_logits or self.head is None:
             return self.model(x)
-        seen = []
+        seen, thread = [], get_ident()
+
+        def remember(module, given, named):
+            if get_ident() == thread:  # others may be predicting too
+                seen.append(given[0] if given else named["input"])
+
         layer = self.model.get_submodule(self.head)
-        handle = layer.register_forward_pre_hook(lambda module, given: seen.append(given[0]))
+        handle = layer.register_forward_pre_hook(remember, with_kwargs=True)
         try:
             self.model(x)
         finally:
@@ -144,14 +151,15 @@ class OwnNetwork(nn.Module):
         for depth in range(2, deepest + 1):
             stages = _grouped(rest, depth)
             if len(stages) > 1:
-                return [*stages, head]
-        return [rest, head]
+                return [*stages, head] if head else stages
+        return [rest, head] if head else [rest]
 
     def adapt_weights(self, weights):
         """Return weights that the module itself saved by this network's names."""
-        if all(name.startswith("model.") for name in weights):
-            return weights
-        return {f"model.{name}": tensor for name, tensor in weights.items()}
+        own = self.model.state_dict()
+        if any(name in own for name in weights):
+            return {f"model.{name}": tensor for name, tensor in weights.items()}
+        return weights
 
 
 def _grouped(names, depth):

@@ -1,6 +1,5 @@
 """What every estimator that trains a network has in common."""
 
-import inspect
 import math
 import os
 import warnings
@@ -40,7 +39,7 @@ from galaxy_sklearn._training.loop import (
 )
 from galaxy_sklearn._training.model import image_model
 from galaxy_sklearn._training.net import TrainingNet
-from galaxy_sklearn._training.optimizers import OPTIMIZERS
+from galaxy_sklearn._training.optimizers import OPTIMIZERS, parameters_of
 from galaxy_sklearn._training.pretrained import (
     fill_from_estimator,
     fill_from_file,
@@ -153,7 +152,7 @@ class NetEstimator(NestedParamsMixin, SavedMixin, WarningsMixin, BaseEstimator):
         dtype = resolve_precision(self.precision, self._device(), network.dtype)
         if start is not None:
             fill_from_module(model, start, type(self).__name__)
-        layout = memory_format(self._device(), dtype)
+        layout = memory_format(self._device(), dtype, network)
         stored = torch.float64 if dtype == torch.float64 else torch.float32
         return model.to(dtype=stored, memory_format=layout), dtype
 
@@ -240,8 +239,8 @@ class NetEstimator(NestedParamsMixin, SavedMixin, WarningsMixin, BaseEstimator):
         optimiser, rate = self._optimiser(model)
         self._check_settings(optimiser)
         settings = self._optimizer_settings() | {"fused": device.type != "mps"}
-        if isinstance(self.optimizer, type):  # of which nobody knows what it takes
-            takes = inspect.signature(optimiser).parameters
+        if isinstance(self.optimizer, type):
+            takes = parameters_of(optimiser) or {"weight_decay"}
             settings = {name: value for name, value in settings.items() if name in takes}
         settings |= self.optimizer_params or {}
         return net_class(
@@ -272,8 +271,10 @@ class NetEstimator(NestedParamsMixin, SavedMixin, WarningsMixin, BaseEstimator):
 
     def _check_settings(self, optimiser):
         name = type(self).__name__
-        known = sorted(set(inspect.signature(optimiser).parameters) - {"params", "lr"})
-        for unknown in set(self.optimizer_params or ()) - set(known):
+        takes = parameters_of(optimiser)
+        known = sorted(set(takes or ()) - {"params", "lr"})
+        unknown_ones = set(self.optimizer_params or ()) - set(known) if takes else set()
+        for unknown in unknown_ones:
             raise ValueError(
                 f"The optimizer {optimiser.__name__} of {name} has no parameter {unknown!r}, which "
                 f"optimizer_params holds; it takes {', '.join(known)}, and its rate is "

@@ -137,7 +137,7 @@ class GalaxyClassifier(DecisionsMixin, ClassifierMixin, ImageNetEstimator):
     checkpoint_dir : path-like, default=None
         Folder in which `fit` saves its state after every epoch. The same fit on the same data,
         with the same number for `random_state`, goes on from there after a kill, and ends with the
-        same model. Callbacks begin afresh then; those that only watch or stop may be others.
+        same model. Callbacks begin afresh then, and may be others unless they see gradients.
     device : str, default="auto"
         ``"auto"`` is CUDA, then MPS, then the CPU; or any name PyTorch knows.
     precision : {"auto", "float32", "bf16", "float64"}, default="auto"
@@ -406,7 +406,7 @@ class GalaxyClassifier(DecisionsMixin, ClassifierMixin, ImageNetEstimator):
         codes = self._codes(y, len(images))
         weights = validate_sample_weight(self, sample_weight, len(images))
         shares = self._shares_of_classes(codes, weights)
-        self._weigh_classes(shares if first else self._shares + shares)
+        self._weigh_classes(shares if first else getattr(self, "_shares", 0) + shares)
         if not first:
             device = self._device()
             self.net_.place(device).criterion_ = fit_for(device, self._make_criterion()).to(device)
@@ -444,6 +444,9 @@ class GalaxyClassifier(DecisionsMixin, ClassifierMixin, ImageNetEstimator):
         if guessed is not None:
             never_held_out, rows = rows[guessed[rows]], rows[~guessed[rows]]
         training, held_out = split_rows(self, rows, codes=codes, groups=groups)
+        if groups is not None and len(never_held_out):
+            apart = ~np.isin(groups[never_held_out], groups[held_out])
+            never_held_out = never_held_out[apart]
         return np.r_[training, never_held_out].astype(int), held_out
 
     def _validator(self, dataset):

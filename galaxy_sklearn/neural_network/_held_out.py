@@ -47,13 +47,22 @@ def _whole_groups(fraction, seed, strata, groups):
     if strata is None:
         splitter = GroupShuffleSplit(1, test_size=fraction, random_state=seed)
         return next(splitter.split(groups, groups=groups))
-    n_folds = max(2, round(1 / fraction))
+    n_groups, smaller = len(np.unique(groups)), min(fraction, 1 - fraction)
+    if n_groups < 2:
+        raise ValueError("there is only one group.")
+    n_folds = min(max(2, round(1 / smaller)), n_groups)
     splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
-    training, held_out = next(splitter.split(groups, strata, groups))
-    for part in (training, held_out):
-        if len(np.unique(strata[part])) < len(np.unique(strata)):
-            raise ValueError("whole groups leave a class out of one part.")
-    return training, held_out
+    folds = list(splitter.split(groups, strata, groups))
+    if fraction > smaller:
+        folds = [fold[::-1] for fold in folds]
+    whole = [fold for fold in folds if all(_has_all(strata, part) for part in fold)]
+    if not whole:
+        raise ValueError("whole groups leave a class out of one part.")
+    return min(whole, key=lambda fold: abs(len(fold[1]) - fraction * len(groups)))
+
+
+def _has_all(strata, part):
+    return len(np.unique(strata[part])) == len(np.unique(strata))
 
 
 def check_groups(estimator, groups, n_samples):

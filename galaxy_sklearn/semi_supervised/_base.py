@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from galaxy_sklearn._validation import (
     encode_labels,
+    is_band_table,
     is_paths,
     missing_labels,
     num_samples,
@@ -52,6 +53,9 @@ class PoolClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         X = as_rows(X)
         if is_paths(X):
             return X
+        reader = reader_of(self.estimator)
+        if reader is not None and reader.on_error != "skip" and is_band_table(X):
+            X = clone(reader).fit_transform(X)
         if getattr(X, "ndim", None) == 2:
             validate_data(self, X, reset=reset, skip_check_array=True)
         if not reads_sequences(self.estimator):
