@@ -91,7 +91,7 @@ class Constructors:
             raise TypeError(
                 f"ImageSequence.from_files takes file names; got a {type(paths).__name__} of none."
             )
-        if isinstance(names[0], tuple):
+        if names and isinstance(names[0], tuple):
             settings = {"mode": None if mode == "RGB" else mode, "hdu": hdu, "reduce": reduce}
             source = BandsSource([FileSource(column, **settings) for column in zip(*names)])
         else:
