@@ -271,10 +271,9 @@ class NetEstimator(NestedParamsMixin, SavedMixin, WarningsMixin, BaseEstimator):
 
     def _check_settings(self, optimiser):
         name = type(self).__name__
-        takes = parameters_of(optimiser)
-        known = sorted(set(takes or ()) - {"params", "lr"})
-        unknown_ones = set(self.optimizer_params or ()) - set(known) if takes else set()
-        for unknown in unknown_ones:
+        given = self.optimizer_params or {}
+        known = sorted(set(parameters_of(optimiser) or given) - {"params", "lr"})
+        for unknown in set(given) - set(known):
             raise ValueError(
                 f"The optimizer {optimiser.__name__} of {name} has no parameter {unknown!r}, which "
                 f"optimizer_params holds; it takes {', '.join(known)}, and its rate is "
